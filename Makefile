@@ -1,0 +1,136 @@
+# Refractr: build, test, run. `make help` lists the targets.
+#
+# Every variant (normal, asan, tsan) builds all of src/ into its own folder: objects, one archive and the program. Unit
+# tests link against the archive, so a test may include the .c file it looks into without symbols clashing.
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= gcc
+CLANG    ?= clang
+PORT     ?= 8080
+DATA     ?= data
+PYTHON   ?= build/venv/bin/python
+
+PACKAGES := libmicrohttpd jansson dnnl sqlite3 libsodium libcurl
+VARIANT  ?=
+BUILD    := build$(if $(VARIANT),-$(VARIANT))
+
+WARNINGS  := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+LDHARDEN  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+
+OPT_      := -O2 -g -D_FORTIFY_SOURCE=2
+OPT_asan  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+OPT_tsan  := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+OPT       := $(OPT_$(VARIANT))
+
+PKGCFLAGS  = $(shell pkg-config --cflags jansson sqlite3 libsodium libcurl libmicrohttpd 2>/dev/null)
+CPPFLAGS  := -D_GNU_SOURCE -DREFRACTR_VERSION='"$(VERSION)"' -Isrc -I$(BUILD)/gen -MMD -MP
+CFLAGS    += -std=c17 $(OPT) $(WARNINGS) $(HARDENING) $(PKGCFLAGS)
+LDFLAGS   += $(LDHARDEN) $(OPT)
+LDLIBS    := -lmicrohttpd -ljansson -ldnnl -lsqlite3 -lsodium -lcurl -lz -lpthread -lm
+
+SOURCES := $(sort $(shell find src -name '*.c'))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(BUILD)/librefractr.a
+UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ    := $(patsubst tests/fuzz/%.c,build-fuzz/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: all asan tsan deps deps-test deps-fuzz run test unit unit-run lint fuzz bench install uninstall clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/refractr ## build build/refractr (the default)
+
+asan: ## build build-asan/refractr with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) VARIANT=asan all
+
+tsan: ## build build-tsan/refractr with ThreadSanitizer
+	$(MAKE) VARIANT=tsan all
+
+# ---- building -------------------------------------------------------------------------------------------------------
+
+$(BUILD)/refractr: $(BUILD)/src/main.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $(BUILD)/src/main.o $(LIBRARY) $(LDLIBS)
+
+$(LIBRARY): $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/src/%.o: src/%.c Makefile | $(BUILD)/deps-found
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(LDLIBS)
+
+# One clear sentence instead of a page of compiler errors when a library is missing.
+$(BUILD)/deps-found: tools/deps.sh
+	@mkdir -p $(@D)
+	@tools/deps.sh check build && touch $@
+
+deps: ## install what building needs (Debian packages, through apt)
+	@tools/deps.sh install build
+
+deps-test: ## install what the tests need (Debian packages; Python packages into build/venv only)
+	@tools/deps.sh install test
+	@tools/deps.sh venv build/venv tests/requirements.txt
+
+deps-fuzz:
+	@tools/deps.sh install fuzz
+
+# ---- checking -------------------------------------------------------------------------------------------------------
+
+test: ## the whole test suite, from a bare Debian 12: lint, unit tests under sanitizers, the service over the wire
+	@tools/test.sh
+
+unit: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory VARIANT=asan unit-run
+
+unit-run: $(UNIT)
+	@tools/unit.sh $(UNIT)
+
+lint: ## include directions, banned functions, shell and Python syntax
+	@python3 tools/lint_includes.py
+
+fuzz: deps-fuzz ## libFuzzer targets of tests/fuzz/, FUZZ_SECONDS each (default 60)
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=$(CLANG) $(FUZZ)
+	@tools/fuzz.sh $(FUZZ)
+
+OPT_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -Wno-unknown-warning-option
+build-fuzz/fuzz/%: tests/fuzz/%.c build-fuzz/librefractr.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< build-fuzz/librefractr.a $(LDLIBS)
+
+bench: all ## measure and print the tables of the README
+	@tools/bench.sh
+
+# ---- running and installing -----------------------------------------------------------------------------------------
+
+run: ## install what is missing, build, make an account and a key, serve on 127.0.0.1 (PORT=, DATA=)
+	@PORT=$(PORT) DATA=$(DATA) tools/run.sh
+
+install: all ## install program, models, man page and systemd unit (PREFIX=, DESTDIR=)
+	install -D -m 0755 build/refractr $(DESTDIR)$(PREFIX)/bin/refractr
+	install -d $(DESTDIR)$(PREFIX)/share/refractr/models
+	cp -R models/. $(DESTDIR)$(PREFIX)/share/refractr/models/
+	install -D -m 0644 docs/refractr.1 $(DESTDIR)$(PREFIX)/share/man/man1/refractr.1
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' deploy/refractr.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/refractr.service
+	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/refractr.service
+
+uninstall: ## remove what `make install` put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/refractr $(DESTDIR)$(PREFIX)/share/man/man1/refractr.1
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/refractr.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/refractr
+
+clean: ## remove everything built (the data folder stays)
+	rm -rf build build-asan build-tsan build-fuzz
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+-include $(OBJECTS:.o=.d) $(addsuffix .d,$(UNIT))

@@ -1,0 +1,76 @@
+/* job.h - work that outlives a request: durable jobs, a bounded queue, waiters with a deadline.
+ *
+ * States (one function in job.c changes them, fenced by (state, attempt) in the store):
+ *     pending -> running -> success | failed         running -> pending (process died; attempt + 1)
+ * Insert + credit hold is one transaction; result + capture (or release) another. The store's single writer thread groups
+ * commits, so api/ never blocks on fsync: every verb here takes a callback. Callbacks run on job/ threads, not under locks.
+ * Called by api/ and main.c. */
+#ifndef REFRACTR_JOB_JOB_H
+#define REFRACTR_JOB_JOB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "access/access.h"
+#include "base/error.h"
+#include "engine/engine.h"
+
+struct jobs;
+struct store;
+
+enum { JOB_ID_CHARS = 36, IDEMPOTENCY_KEY_CHARS = 255 };
+
+struct jobs_options {
+    int queue_limit;       /* jobs accepted and not finished, all accounts; more: 503 queue_full. Default 1000 */
+    int retention_s;       /* finished jobs are kept this long, then 404. Default 86400 */
+    int deadline_ms;       /* a waiter is answered 504 after this; default 30000 */
+};
+
+enum job_state { JOB_PENDING, JOB_RUNNING, JOB_SUCCESS, JOB_FAILED };
+
+struct job_request {       /* borrowed during the call: job/ copies what it keeps */
+    struct caller caller;
+    json_t *template;      /* already compiled once by api/ to refuse bad ones */
+    struct template_plan *plan; /* ownership passes to job/ */
+    char *text;            /* malloc'd UTF-8; ownership passes to job/ */
+    size_t text_bytes;
+    bool details;
+    bool wait;
+    const char *idempotency_key;          /* or NULL */
+    unsigned char body_hash[32];          /* SHA-256 of the raw request body, compared for the same idempotency key */
+    int64_t arrived_ns;                   /* monotonic: latency_ms and the deadline count from here */
+};
+
+struct job_view {          /* what a client may see of a job; clear with job_view_clear */
+    char id[JOB_ID_CHARS + 1];
+    enum job_state state;
+    json_t *data;          /* on success */
+    json_t *fields;        /* details, or NULL */
+    json_t *warnings;      /* or NULL */
+    int64_t latency_ms;
+    int credits_charged;
+    int64_t credits_remaining; /* of the account, -1 when not known */
+    struct error error;    /* on failed */
+    bool replayed;         /* answered from an idempotency key's stored answer */
+};
+
+/* Exactly one call per job_submit/job_get that returned. `e` NULL: `view` holds the answer (wait=false: state pending).
+ * `e` set: nothing was created and nothing is charged, except ERR_TIMEOUT, where view->id names the job that goes on. */
+typedef void (*job_reply)(void *arg, const struct job_view *view, const struct error *e);
+
+struct jobs *jobs_open(struct store *store, struct engine *engine, const struct jobs_options *options, struct error *e);
+/* Stops intake (new submits: ERR_SHUTTING_DOWN), lets running jobs end until drain_ms, answers every waiter, joins. */
+void jobs_close(struct jobs *jobs, int drain_ms);
+void jobs_stop_intake(struct jobs *jobs);
+
+/* Never blocks. Takes plan and text in every case. `reply` may run before this returns. */
+void job_submit(struct jobs *jobs, struct job_request *request, job_reply reply, void *arg);
+/* Another account's job is not found. */
+void job_get(struct jobs *jobs, const struct caller *caller, const char *id, job_reply reply, void *arg);
+void job_view_clear(struct job_view *view);
+
+struct jobs_counters { uint64_t submitted, succeeded, failed, timed_out, recovered; int queued, running, waiting; };
+void jobs_count(struct jobs *jobs, struct jobs_counters *out);
+
+#endif

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Installs (or only checks for) the Debian packages each purpose needs, and the tests' Python packages in a folder of
+# their own. Quick when nothing is missing.
+#
+#   tools/deps.sh check   build|test|fuzz       exit 1 and say what to do when something is missing
+#   tools/deps.sh install build|test|fuzz       apt-get install what is missing (root, or sudo)
+#   tools/deps.sh venv DIR REQUIREMENTS         Python environment in DIR with these packages
+set -eu
+
+build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
+       libcurl4-openssl-dev zlib1g-dev uthash-dev"
+test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light"
+fuzz="$build clang llvm libclang-rt-14-dev"
+run="$build curl python3-minimal"
+
+missing() {
+    for package in $1; do
+        dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed$' || printf '%s ' "$package"
+    done
+}
+
+list_of() {
+    case $1 in
+    build) echo "$build" ;;
+    test) echo "$test" ;;
+    fuzz) echo "$fuzz" ;;
+    run) echo "$run" ;;
+    *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;
+    esac
+}
+
+check() {
+    command -v dpkg >/dev/null || exit 0 # not a Debian: the compiler will tell
+    wanted=$(missing "$(list_of "$1")")
+    [ -z "$wanted" ] && exit 0
+    echo "Missing packages: $wanted" >&2
+    echo "Run 'make deps' (root or sudo), or: apt-get install $wanted" >&2
+    exit 1
+}
+
+install_packages() {
+    command -v dpkg >/dev/null || { echo "deps.sh: not a Debian; install by hand: $(list_of "$1")" >&2; exit 0; }
+    wanted=$(missing "$(list_of "$1")")
+    [ -z "$wanted" ] && exit 0
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "Missing packages: $wanted; run as root or install sudo" >&2; exit 1; }
+        as_root=sudo
+    fi
+    echo "Installing: $wanted" >&2
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null 2>&1 || {
+        $as_root apt-get update -qq
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+    }
+}
+
+venv() {
+    stamp=$1/requirements.installed
+    if [ -f "$stamp" ] && cmp -s "$2" "$stamp"; then exit 0; fi
+    echo "Installing the tests' Python packages into $1" >&2
+    [ -x "$1/bin/python" ] || /usr/bin/python3 -m venv "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2"
+    cp "$2" "$stamp"
+}
+
+case ${1:-} in
+check) check "$2" ;;
+install) install_packages "$2" ;;
+venv) venv "$2" "$3" ;;
+*) sed -n '2,8p' "$0" >&2; exit 2 ;;
+esac

@@ -1,7 +1,7 @@
 /* api.h - the resources of the API: parse, call, reply; one file each (extract, jobs, account, health).
  *
  * Knows http/, access/, job/, engine/template.h and store/ (reads only). Called by cli/serve.c:
- *     api = api_open(&options);  routes = api_routes(&count);  server = server_start(&so, routes, count, api, &e);
+ *     api = api_open(&options, &e);  routes = api_routes(api, &count);  server = server_start(&so, routes, count, api, &e);
  *     on SIGTERM: api_drain(api); server_quiesce(server); jobs_close(jobs, 30000); server_stop(server); api_close(api); */
 #ifndef REFRACTR_API_API_H
 #define REFRACTR_API_API_H
@@ -25,9 +25,9 @@ struct api_options {      /* borrowed: all must outlive the api */
     const char *billing_url; /* named in 402; NULL: "/billing/" */
 };
 
-struct api *api_open(const struct api_options *options);
+struct api *api_open(const struct api_options *options, struct error *e) __attribute__((warn_unused_result));
 void api_close(struct api *api);
-const struct route *api_routes(size_t *count);
+const struct route *api_routes(const struct api *api, size_t *count);
 /* From now on /readyz answers 503, so that a proxy sends new work elsewhere. */
 void api_drain(struct api *api);
 

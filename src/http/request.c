@@ -1,0 +1,235 @@
+/* request.c - one request's life: made with its first line, replied to once, freed when nobody holds it.
+ *
+ * References: the connection's (dropped by server.c when libmicrohttpd says the request is over) and, while parked, the
+ * handler's (dropped by its reply). `answered` is the one slot a parked request's reply must win (request_take). */
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "http/internal.h"
+
+int64_t http_now_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *target)
+{
+    struct request *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    atomic_init(&r->references, 1);
+    r->server = server;
+    r->connection = connection;
+    r->arrived_ns = http_now_ns();
+    size_t path = strcspn(target, "?");
+    for (size_t i = 0; target[i]; i++)
+        if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f) r->bad_target = true;
+    if (strstr(target, "%00")) r->bad_target = true;
+    memcpy(r->target, target, path < TARGET_CHARS ? path : TARGET_CHARS);
+    return r;
+}
+
+void request_release(struct request *r)
+{
+    if (atomic_fetch_sub(&r->references, 1) != 1) return;
+    if (r->release) r->release(r->data);
+    if (r->response) MHD_destroy_response(r->response);
+    free(r->body);
+    free(r);
+}
+
+bool request_append(struct request *r, const char *data, size_t bytes)
+{
+    if (r->body_bytes + bytes > r->body_capacity) {
+        size_t capacity = r->body_capacity ? r->body_capacity * 2 : 4096;
+        while (capacity < r->body_bytes + bytes) capacity *= 2;
+        char *grown = realloc(r->body, capacity);
+        if (!grown) return false;
+        r->body = grown;
+        r->body_capacity = capacity;
+    }
+    memcpy(r->body + r->body_bytes, data, bytes);
+    r->body_bytes += bytes;
+    return true;
+}
+
+/* A client's own id is kept when it is harmless in logs and headers; otherwise a random UUID (RFC 9562, version 4). */
+void request_choose_id(struct request *r)
+{
+    static const char sane[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const char *given = request_header(r, "X-Request-Id");
+    size_t n = given ? strlen(given) : 0;
+    if (n > 0 && n <= REQUEST_ID_CHARS && strspn(given, sane) == n) {
+        memcpy(r->id, given, n + 1);
+        return;
+    }
+    unsigned char b[16];
+    randombytes_buf(b, sizeof b);
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(r->id, sizeof r->id, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* ---- what a handler may ask ---- */
+
+const char *request_header(struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+const char *request_query(struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *request_part(const struct request *r) { return r->part; }
+
+const char *request_id(const struct request *r) { return r->id; }
+
+const char *request_route_path(const struct request *r) { return r->route ? r->route->path : ""; }
+
+int64_t request_arrived_ns(const struct request *r) { return r->arrived_ns; }
+
+void **request_data(struct request *r) { return &r->data; }
+
+void request_on_end(struct request *r, void (*release)(void *data)) { r->release = release; }
+
+struct server *request_server(const struct request *r) { return r->server; }
+
+const void *request_body(const struct request *r, size_t *bytes)
+{
+    *bytes = r->body_bytes;
+    return r->body ? r->body : "";
+}
+
+void request_set_account(struct request *r, const char *account_id)
+{
+    (void)snprintf(r->account, sizeof r->account, "%s", account_id);
+}
+
+/* ---- the reply ---- */
+
+void request_add_header(struct request *r, const char *name, const char *format, ...)
+{
+    size_t room = HEADERS_BYTES - r->headers_bytes, name_bytes = strlen(name) + 1;
+    if (name_bytes >= room) return;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(r->headers + r->headers_bytes + name_bytes, room - name_bytes, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= room - name_bytes) return;
+    memcpy(r->headers + r->headers_bytes, name, name_bytes);
+    r->headers_bytes += name_bytes + (size_t)n + 1;
+}
+
+static void put_headers(struct request *r, const char *content_type)
+{
+    struct MHD_Response *response = r->response;
+    for (size_t at = 0; at < r->headers_bytes;) {
+        const char *name = r->headers + at, *value = name + strlen(name) + 1;
+        (void)MHD_add_response_header(response, name, value);
+        at += strlen(name) + strlen(value) + 2;
+    }
+    if (content_type) (void)MHD_add_response_header(response, "Content-Type", content_type);
+    (void)MHD_add_response_header(response, "X-Request-Id", r->id);
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (!MHD_get_response_header(response, "Cache-Control"))
+        (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (r->route && r->route->cors) {
+        (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
+        (void)MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                                      "X-Request-Id, Location, Retry-After, X-Credits-Remaining, Idempotency-Replayed, "
+                                      "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy");
+    }
+    if (atomic_load(&r->server->draining)) (void)MHD_add_response_header(response, "Connection", "close");
+}
+
+/* ---- parking: the connection sleeps while somebody else works on its answer ---- */
+
+void request_park(struct request *r)
+{
+    struct server *server = r->server;
+    r->parked = true;
+    atomic_fetch_add(&r->references, 1);
+    pthread_mutex_lock(&server->lock);
+    r->next = server->parked;
+    if (r->next) r->next->previous = r;
+    server->parked = r;
+    pthread_mutex_unlock(&server->lock);
+    MHD_suspend_connection(r->connection);
+}
+
+bool request_take(struct request *r)
+{
+    if (!atomic_exchange(&r->answered, true)) return true;
+    request_release(r);
+    return false;
+}
+
+static void unpark(struct request *r)
+{
+    struct server *server = r->server;
+    pthread_mutex_lock(&server->lock);
+    if (r->next) r->next->previous = r->previous;
+    if (r->previous)
+        r->previous->next = r->next;
+    else
+        server->parked = r->next;
+    pthread_mutex_unlock(&server->lock);
+    MHD_resume_connection(r->connection);
+    request_release(r);
+}
+
+void request_reply(struct request *r, int status, const char *content_type, void *body, size_t bytes,
+                   void (*free_body)(void *))
+{
+    r->status = status;
+    r->response = free_body ? MHD_create_response_from_buffer_with_free_callback(bytes, body, free_body)
+                            : MHD_create_response_from_buffer(bytes, body, MHD_RESPMEM_PERSISTENT);
+    if (r->response)
+        put_headers(r, content_type);
+    else if (free_body)
+        free_body(body);
+    if (r->parked) unpark(r);
+}
+
+void request_reply_json(struct request *r, int status, json_t *body)
+{
+    /* 17 digits would show 0.1 as 0.10000000000000001; 15 always survive decimal -> double -> decimal. */
+    char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(body);
+    if (text) {
+        request_reply(r, status, "application/json", text, strlen(text), free);
+        return;
+    }
+    static char plain[] = "{\"error\":{\"type\":\"api_error\",\"code\":\"internal_error\",\"message\":\"The answer could "
+                          "not be written.\",\"param\":null,\"doc_url\":\"/docs/#error-internal_error\","
+                          "\"request_id\":null}}";
+    request_reply(r, 500, "application/json", plain, sizeof plain - 1, NULL);
+}
+
+json_t *request_error_json(const struct request *r, const struct error *e)
+{
+    const char *code = error_code_name(e->code), *docs = r->server->options.docs_url;
+    char doc_url[256];
+    (void)snprintf(doc_url, sizeof doc_url, "%s#error-%s", docs ? docs : "/docs/", code);
+    return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s}", "type", error_type_name(e->code), "code", code, "message",
+                     e->message, "param", e->param[0] ? e->param : NULL, "doc_url", doc_url, "request_id", r->id);
+}
+
+void request_fail(struct request *r, const struct error *e, json_t *extra)
+{
+    json_t *body = json_pack("{s:o}", "error", request_error_json(r, e));
+    if (body && extra && json_object_update(body, extra)) {
+        json_decref(body);
+        body = NULL;
+    }
+    json_decref(extra);
+    if (e->retry_after_s > 0) request_add_header(r, "Retry-After", "%d", e->retry_after_s);
+    request_reply_json(r, body ? error_http_status(e->code) : 500, body);
+}

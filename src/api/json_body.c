@@ -48,9 +48,26 @@ static void cut_near(char *text)
     if (near) *near = 0;
 }
 
+/* jansson 2.14 loses a NUL byte that follows a number ("[1<NUL>]" is read as [1]); JSON has no place for one. */
+static bool has_nul(const char *bytes, size_t size, struct error *e)
+{
+    const char *nul = memchr(bytes, 0, size);
+    if (!nul) return false;
+    int line = 1, column = 1;
+    for (const char *at = bytes; at < nul; at++) {
+        if (*at == '\n')
+            line++, column = 1;
+        else if (((unsigned char)*at & 0xc0) != 0x80)
+            column++;
+    }
+    error_set(e, ERR_INVALID_JSON, "", "The body is not valid JSON: a NUL byte at line %d, column %d.", line, column);
+    return true;
+}
+
 json_t *json_body_parse(const char *bytes, size_t size, struct error *e)
 {
     json_error_t found;
+    if (has_nul(bytes, size, e)) return NULL;
     json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &found);
     if (value) return value;
     enum json_error_code code = json_error_code(&found);

@@ -1,0 +1,401 @@
+"""Reference implementation of the extraction model: numpy only, readable; what src/engine/ must agree with.
+
+    python3 reference.py --model FOLDER '{"document_text": "...", "template": {...}}'      one answer
+    python3 reference.py --model FOLDER --golden < inputs.jsonl > golden.jsonl              inputs with the spans found
+
+FOLDER holds model.safetensors (fp16, or int8 from quantize.py), vocab.txt, config.json. Needs numpy, tokenizers, safetensors.
+Positions are Unicode code points of document_text. The layout of the input and the meaning of the heads: ARCHITECTURE.md.
+"""
+import argparse
+import json
+import math
+import os
+import re
+import sys
+import unicodedata
+
+import numpy as np
+from safetensors.numpy import load_file
+from tokenizers import BertWordPieceTokenizer
+
+CLS, SEP = 101, 102
+MARKER = {"scalar": 1, "list": 2, "records": 3, "enum": 4}
+TYPE_ID, OPTION = {"number": 6, "integer": 7, "date": 8}, 9
+START, END, INSIDE = 0, 1, 2
+DEFAULTS = {"format": 2, "name": "refractr-mini", "version": "1.0", "key_parts": 3, "key_separator": " . ",
+            "key_pieces": 24, "description_pieces": 32, "option_pieces": 8, "fields_per_pass": 24, "head_pieces": 224,
+            "window": 512, "overlap": 128, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
+            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.5, "null_bias": 0.0, "enum": True}
+FIRST_FORMAT = {**DEFAULTS, "format": 1, "key_parts": 2, "key_separator": " ", "head_pieces": 480, "enum": False}
+TYPE_NAMES = {"string", "number", "integer", "date", "boolean"}
+
+
+def part_text(part):
+    """'phoneNumber' -> 'phone number'; what has no letters or digits stays as it is."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", part)
+    return re.sub(r"[_\-./]+", " ", words).lower().strip() or part
+
+
+def fields_of(template, path=()):
+    """Yields flat fields in template order: dicts of path, kind, type, description, options, parent.
+    The members of a list of records follow it and carry its index in `parent`."""
+    out = []
+
+    def leaf(p, value, description=None, parent=None):
+        f = {"path": p, "kind": "scalar", "type": None, "description": description, "options": [], "parent": parent}
+        if isinstance(value, dict) and "$type" in value:
+            return leaf(p, value["$type"], value.get("$description"), parent)
+        if isinstance(value, str):
+            f["type"] = value
+            if value == "boolean":
+                f |= {"kind": "enum", "options": ["yes", "no"]}
+        elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and "$type" not in value[0]:
+            f["kind"] = "records"
+            out.append(f)
+            at = len(out) - 1
+            for key, member in value[0].items():
+                leaf(p + (key,), member, parent=at)
+            return
+        elif isinstance(value, list) and len(value) > 1:
+            f |= {"kind": "enum", "options": value}
+        elif isinstance(value, list):
+            f["kind"] = "list"
+            if value and isinstance(value[0], list):
+                f["options"] = value[0]
+            elif value:
+                inner = value[0]
+                f["type"] = inner if isinstance(inner, str) else inner.get("$type")
+                f["description"] = inner.get("$description") if isinstance(inner, dict) else description
+        if parent is not None and f["kind"] == "scalar":
+            f["kind"] = "list"
+        out.append(f)
+
+    def walk(t, p):
+        for key, value in t.items():
+            if isinstance(value, dict) and "$type" not in value:
+                walk(value, p + (key,))
+            else:
+                leaf(p + (key,), value)
+
+    walk(template, path)
+    return out
+
+
+def log_softmax(x):
+    x = x - x.max()
+    return x - np.log(np.exp(x).sum())
+
+
+def log_sigmoid(x):
+    return -np.logaddexp(0, -x)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gelu(v):
+    """0.5 v (1 + erf(v / sqrt 2)); erf by Abramowitz and Stegun 7.1.26, |error| < 1.5e-7."""
+    z = np.abs(v) * np.float32(0.5 ** 0.5)
+    t = 1 / (1 + np.float32(0.3275911) * z)
+    poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    return 0.5 * v * (1 + np.sign(v) * (1 - poly * np.exp(-z * z)))
+
+
+class Model:
+    def __init__(self, folder):
+        config = json.load(open(os.path.join(folder, "config.json")))
+        self.config = {**(DEFAULTS if config.get("format", 1) >= 2 else FIRST_FORMAT), **config}
+        raw = load_file(os.path.join(folder, "model.safetensors"))
+        self.int8 = {k[:-7] for k, v in raw.items() if k.endswith(".weight") and v.dtype == np.int8
+                     and "embeddings" not in k}
+        self.w = {}
+        for k, v in raw.items():
+            if v.dtype == np.int8:
+                self.w[k] = v.astype(np.float32) * raw[k + ".scale"].reshape(-1, 1)
+            elif not k.endswith(".scale"):
+                self.w[k] = v.astype(np.float32)
+        self.tokenizer = BertWordPieceTokenizer(os.path.join(folder, "vocab.txt"), lowercase=True)
+
+    def pieces(self, text):
+        """WordPiece ids and their [start, end) offsets."""
+        e = self.tokenizer.encode(text, add_special_tokens=False)
+        return e.ids, e.offsets
+
+    def linear(self, x, name):
+        if name in self.int8:  # activations as symmetric int8 per row, as the engine has them
+            scale = np.maximum(np.abs(x).max(-1, keepdims=True), 1e-12) / 127
+            x = np.rint(x / scale) * scale
+        return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
+
+    def norm(self, x, name):
+        m = x.mean(-1, keepdims=True)
+        v = ((x - m) ** 2).mean(-1, keepdims=True)
+        return (x - m) / np.sqrt(v + self.config["layer_norm_eps"]) * self.w[name + ".weight"] + self.w[name + ".bias"]
+
+    def encode(self, ids, types):
+        """BERT, post-norm, exact GELU. ids, types: L -> hidden states L x H."""
+        e = "enc.embeddings."
+        x = self.w[e + "word_embeddings.weight"][ids] + self.w[e + "position_embeddings.weight"][: len(ids)]
+        x = self.norm(x + self.w[e + "token_type_embeddings.weight"][types], e + "LayerNorm")
+        heads, size = self.config["num_attention_heads"], x.shape[1] // self.config["num_attention_heads"]
+        split = lambda y: y.reshape(len(ids), heads, size).transpose(1, 0, 2)
+        for n in range(self.config["num_hidden_layers"]):
+            p = f"enc.encoder.layer.{n}."
+            q, k, v = (split(self.linear(x, p + "attention.self." + part)) for part in ("query", "key", "value"))
+            a = q @ k.transpose(0, 2, 1) / np.float32(np.sqrt(size))
+            a = np.exp(a - a.max(-1, keepdims=True))
+            a = (a / a.sum(-1, keepdims=True)) @ v
+            a = a.transpose(1, 0, 2).reshape(len(ids), -1)
+            x = self.norm(x + self.linear(a, p + "attention.output.dense"), p + "attention.output.LayerNorm")
+            h = gelu(self.linear(x, p + "intermediate.dense"))
+            x = self.norm(x + self.linear(h, p + "output.dense"), p + "output.LayerNorm")
+        return x
+
+    def head(self, f):
+        """One field's pieces; positions of its option markers within them."""
+        c = self.config
+        parts = [part_text(p) for p in f["path"][-c["key_parts"]:]] if c["format"] >= 2 else \
+            [re.sub(r"[_\-./]+", " ", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", " ".join(f["path"][-c["key_parts"]:])))
+             .lower().strip()]
+        kind = f["kind"] if c["enum"] or f["kind"] not in ("records", "enum") else "list" \
+            if f["kind"] == "records" else "scalar"
+        ids, options = [MARKER[kind]], []
+        if c["format"] >= 2 and f["type"] in TYPE_ID:
+            ids.append(TYPE_ID[f["type"]])
+        ids += self.pieces(c["key_separator"].join(parts))[0][:c["key_pieces"]]
+        if c["format"] >= 2 and f["description"]:
+            ids += self.pieces(": " + f["description"])[0][:c["description_pieces"]]
+        for option in f["options"] if c["enum"] else ():
+            options.append(len(ids))
+            ids += [OPTION] + self.pieces(option)[0][:c["option_pieces"]]
+        return ids, options
+
+    def scores(self, heads, ids):
+        """One window. heads: [(pieces, option positions)]; ids: the window's pieces.
+        Returns score 3 x F x T, null F x 2, and per field its option scores."""
+        head, markers, options = [CLS], [], []
+        for pieces, at in heads:
+            markers.append(len(head))
+            options.append([len(head) + o for o in at])
+            head += pieces
+        head.append(SEP)
+        x = self.encode(head + ids + [SEP], [0] * len(head) + [1] * (len(ids) + 1))
+        d = self.config["head_dim"]
+        f, t = x[markers], x[len(head):len(head) + len(ids)]
+        q = self.linear(f, "q").reshape(-1, 3, d).transpose(1, 0, 2)
+        k = self.linear(t, "k").reshape(-1, 3, d).transpose(1, 0, 2)
+        score = q @ k.transpose(0, 2, 1) / d ** 0.5 + self.linear(f, "qb").T[:, :, None]
+        return score, self.linear(f, "null"), [self.linear(x[o], "opt")[:, 0] if o else None for o in options]
+
+    def passes(self, heads, fields):
+        """Groups of field indices that share a pass: in order, a records field kept with its members where they fit."""
+        c, out, group, used = self.config, [], [], 0
+        units, n = [], 0
+        while n < len(fields):
+            end = n + 1
+            while end < len(fields) and fields[end]["parent"] is not None and fields[end]["parent"] >= n:
+                end += 1
+            size = sum(len(heads[i][0]) for i in range(n, end))
+            fits = end - n <= c["fields_per_pass"] and size <= c["head_pieces"]
+            units += [list(range(n, end))] if fits else [[i] for i in range(n, end)]
+            n = end
+        for unit in units:
+            size = sum(len(heads[i][0]) for i in unit)
+            if group and (len(group) + len(unit) > c["fields_per_pass"] or used + size > c["head_pieces"]):
+                out.append(group)
+                group, used = [], 0
+            group, used = group + unit, used + size
+        return out + [group] if group else out
+
+    def find(self, text, fields):
+        """For each field what the windows found:
+        scalar, enum: {"margin", "span" or None, "option"}; list, records: {"spans": [(start, end, score)], "near": n}."""
+        c = self.config
+        ids, offsets = self.pieces(text)
+        heads = [self.head(f) for f in fields]
+        found = [{"best": None, "option": None, "list": [], "near": [], "starts": []} for _ in fields]
+        for group in self.passes(heads, fields):
+            room, at = c["window"] - 3 - sum(len(heads[i][0]) for i in group), 0
+            while True:
+                score, null, options = self.scores([heads[i] for i in group], ids[at:at + room])
+                for g, i in enumerate(group):
+                    self.collect(found[i], fields[i], score[:, g], null[g], options[g], at)
+                if at + room >= len(ids):
+                    break
+                at += room - c["overlap"]
+        return [self.settle(f, w, offsets) for f, w in zip(fields, found)]
+
+    def collect(self, into, field, score, null, options, at):
+        if score.shape[1] == 0:
+            return
+        if options is not None and field["kind"] == "enum":
+            best = int(options.argmax())
+            margin = float(options[best] - null[0])
+            if into["option"] is None or margin > into["option"][0]:
+                _, a, b = best_span(score, null, self.config)
+                s, e = log_softmax(score[START]), log_softmax(score[END])
+                seen = min(s[a], e[b]) > math.log(0.3)
+                into["option"] = (margin, best, (at + a, at + b) if seen else None)
+        elif field["kind"] in ("scalar", "enum"):
+            margin, a, b = best_span(score, null, self.config)
+            if into["best"] is None or margin > into["best"][0]:
+                into["best"] = (float(margin), at + a, at + b)
+        else:
+            keep, near = list_spans(score, self.config)
+            into["list"] += [(v, at + a, at + b) for v, a, b in keep]
+            into["near"] += [(v, at + a, at + b) for v, a, b in near]
+            if field["kind"] == "records":
+                s = sigmoid(score[START])
+                into["starts"] += [at + int(t) for t in np.nonzero(s > self.config["record_start"])[0]]
+
+    def settle(self, field, w, offsets):
+        bias = self.config["null_bias"]
+        if w["option"] is not None:
+            margin, best, span = w["option"]
+            return {"margin": margin, "option": best if margin > bias else None,
+                    "span": span and (offsets[span[0]][0], offsets[span[1]][1])}
+        if field["kind"] in ("scalar", "enum"):
+            if w["best"] is None:
+                return {"margin": -1e9, "span": None}
+            margin, a, b = w["best"]
+            return {"margin": margin, "span": (offsets[a][0], offsets[b][1]) if margin > bias else None}
+        keep = without_overlap(w["list"])
+        near = [n for n in without_overlap(w["near"]) if all(n[2] < x or n[1] > y for _, x, y in keep)]
+        return {"spans": [(offsets[a][0], offsets[b][1], float(v)) for v, a, b in sorted(keep, key=lambda m: m[1])],
+                "near": len(near), "starts": sorted({offsets[t][0] for t in w["starts"]})}
+
+    def extract(self, text, template):
+        """The template filled with the document's own text (typed values are the engine's business)."""
+        fields = fields_of(template)
+        found = self.find(text, fields)
+        values = {}
+        for i, (f, w) in enumerate(zip(fields, found)):
+            if f["parent"] is not None:
+                continue
+            if f["kind"] == "records":
+                members = [j for j, m in enumerate(fields) if m["parent"] == i]
+                rows = group_records(w["starts"], {fields[j]["path"][-1]: found[j]["spans"] for j in members})
+                keys = [fields[j]["path"][-1] for j in members]
+                values[f["path"]] = [{k: text[r[k][0]:r[k][1]] if k in r else None for k in keys} for r in rows]
+            elif f["kind"] == "list":
+                texts = [text[a:b] for a, b, _ in w["spans"]]
+                values[f["path"]] = [o for o in (option_of(t, f["options"]) for t in texts) if o] \
+                    if f["options"] else texts
+            elif f["kind"] == "enum" and "option" in w:
+                answer = None if w["option"] is None else f["options"][w["option"]]
+                values[f["path"]] = {"yes": True, "no": False, None: None}[answer] if f["type"] == "boolean" else answer
+            else:
+                value = text[w["span"][0]:w["span"][1]] if w["span"] else None
+                values[f["path"]] = option_of(value, f["options"]) if f["kind"] == "enum" and value else value
+
+        def fill(t, path=()):
+            return {k: fill(v, path + (k,)) if isinstance(v, dict) and "$type" not in v else values[path + (k,)]
+                    for k, v in t.items()}
+        return fill(template)
+
+
+def best_span(score, null, c):
+    """The best span of a window: (margin over null, first piece, last piece)."""
+    start = log_softmax(np.concatenate([null[:1], score[START]]))
+    end = log_softmax(np.concatenate([null[1:], score[END]]))
+    inside = np.concatenate([[0], np.cumsum(log_sigmoid(score[INSIDE]))])
+    n, best = score.shape[1], None
+    for a in np.argsort(-start[1:], kind="stable")[:c["top_starts"]]:
+        stop = min(n, a + c["max_span"])
+        v = start[1 + a] + end[1 + a:1 + stop] + c["inside_weight"] * (inside[a + 1:stop + 1] - inside[a])
+        b = int(v.argmax())
+        if best is None or v[b] > best[0]:
+            best = (v[b], int(a), int(a) + b)
+    return best[0] - (start[0] + end[0]), best[1], best[2]
+
+
+def list_spans(score, c):
+    """Spans over the threshold, and those just under it; each (score, first, last), best first, without overlap."""
+    s, e, i = sigmoid(score)
+    over, under = [], []
+    for a in np.nonzero(s > c["list_candidate"])[0]:
+        for b in np.nonzero(e > c["list_candidate"])[0]:
+            if a <= b <= a + c["max_span"]:
+                v = (s[a] * e[b] * max(i[a:b + 1].min(), 1e-3)) ** (1 / 3)
+                if v > c["list_candidate"]:
+                    (over if v > c["list_threshold"] else under).append((v, int(a), int(b)))
+    return without_overlap(over), without_overlap(under)
+
+
+def without_overlap(spans):
+    keep = []
+    for v, a, b in sorted(spans, key=lambda m: (-m[0], m[1], m[2])):
+        if all(b < x or a > y for _, x, y in keep):
+            keep.append((v, a, b))
+    return keep
+
+
+def group_records(starts, members):
+    """Values to records. starts: where records begin; members: key -> [(start, end, score)] in document order.
+    A value belongs to the last record that begins at or before it. Without starts: members that never interleave and are
+    equally many are zipped, else a new record begins where a member repeats."""
+    flat = sorted(((a, b, v, k) for k, spans in members.items() for a, b, v in spans))
+    if not flat:
+        return []
+    counts = {k: len(s) for k, s in members.items() if s}
+    blocks = [k for n, (_, _, _, k) in enumerate(flat) if n == 0 or flat[n - 1][3] != k]
+    if len(counts) > 1 and len(set(counts.values())) == 1 and max(counts.values()) > 1 and len(blocks) == len(counts):
+        n = max(counts.values())
+        return [{k: members[k][r][:2] for k in counts} for r in range(n)]
+    rows, begun, scores = [], -1, {}
+    for a, b, v, k in flat:
+        at = sum(1 for s in starts if s <= a) if starts else 0
+        fresh = not rows or (at != begun and starts) or (not starts and k in rows[-1])
+        if fresh and not (rows and begun == 0):
+            rows.append({})
+            scores = {}
+        begun = at
+        if k in rows[-1] and v <= scores[k]:
+            continue
+        rows[-1][k], scores[k] = (a, b), v
+    return rows
+
+
+def option_of(text, options):
+    """The option a text names: equal but for case, else contained in it as words."""
+    fold = lambda s: unicodedata.normalize("NFKC", s).casefold().replace("_", " ").strip()
+    t = fold(text)
+    for o in options:
+        if fold(o) == t:
+            return o
+    for o in options:
+        if re.search(rf"(?<!\w){re.escape(fold(o))}(?!\w)", t):
+            return o
+    return None
+
+
+def spans_line(model, d):
+    """A golden line: the input with what was found per field."""
+    fields = fields_of(d["template"])
+    found = model.find(d["document_text"], fields)
+    tidy = lambda w: {"option": w["option"], "margin": round(w["margin"], 4)} if "option" in w else \
+        {"spans": [[a, b, round(v, 4)] for a, b, v in w["spans"]]} if "spans" in w else \
+        {"spans": [[*w["span"], round(w["margin"], 4)]] if w["span"] else []}
+    return {**d, "found": [{"path": ".".join(f["path"]), "kind": f["kind"], **tidy(w)} for f, w in zip(fields, found)]}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", required=True)
+    p.add_argument("--golden", action="store_true")
+    p.add_argument("request", nargs="?")
+    args = p.parse_args()
+    model = Model(args.model)
+    if args.golden:
+        for line in sys.stdin:
+            print(json.dumps(spans_line(model, json.loads(line)), ensure_ascii=False), flush=True)
+    elif args.request:
+        d = json.loads(args.request)
+        print(json.dumps(model.extract(d["document_text"], d["template"]), ensure_ascii=False))
+    else:
+        p.error("give a request or --golden")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Trains the model that ships: `make train`, or python train.py --help. Resumable: run it again and it goes on.
+
+A run lives in one folder (--out): state.pt (weights, averaged weights, optimiser, clock), log.jsonl (one line a minute:
+loss, held-out scores), curve.png (drawn from the log), model/ (averaged weights, fp16, ready for quantize.py and eval).
+The schedule counts minutes of training, not steps: warm-up, constant, then linear decay from --decay-from of --minutes.
+"""
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+import corpora
+from encode import Encoder, base_folder
+from model import Extractor, from_file, to_file
+
+WARM_UP_STEPS = 300
+DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
+          "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")
+AVERAGE = 0.9985  # per step; the averaged weights are what ships (Izmailov et al. 2018 give the idea, arXiv:1803.05407)
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", default="../../shared/data", help="folder with train/, README.md, synonyms.json")
+    p.add_argument("--out", default="runs/mini", help="the run's folder (default %(default)s)")
+    p.add_argument("--mix", default="mix.json", help="shares of the sets; `generator` is the document generator")
+    p.add_argument("--minutes", type=float, default=240, help="training time in all, resumed time counted in")
+    p.add_argument("--decay-from", type=float, default=0.6, help="share of the time after which the rate falls")
+    p.add_argument("--rate", type=float, default=1.2e-4, help="peak learning rate of the encoder; heads take four times it")
+    p.add_argument("--tokens", type=int, default=5120, help="padded tokens a step")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--init", help="start from this model folder instead of the base encoder")
+    return p.parse_args()
+
+
+class Source:
+    """Endless examples by the mixture's shares."""
+
+    def __init__(self, args):
+        mix = json.load(open(args.mix))
+        shares = dict(mix)
+        self.generator = None
+        if shares.pop("generator", 0):
+            from generator import Generator
+            self.generator = Generator(args.seed)
+        self.corpora = corpora.load(args.data, shares)
+        self.donors = [self.corpora[n] for n in DONORS if n in self.corpora]
+        self.names = list(mix)
+        self.weights = [mix[n] for n in self.names]
+
+    def draw(self, rng):
+        name = rng.choices(self.names, self.weights)[0]
+        if name == "generator":
+            return self.generator.example()
+        example = self.corpora[name].draw(rng)
+        if example and rng.random() < 0.35:
+            corpora.add_absent(example, self.donors, rng)
+        return example
+
+
+def batches(source, encoder, rng, budget):
+    """Lists of encoded examples of like length, at most `budget` padded tokens each."""
+    while True:
+        pool = []
+        while len(pool) < 256:
+            example = source.draw(rng)
+            window = rng.choices((192, 320, 512), (5, 4, 2))[0]
+            one = encoder.encode(example, rng, window) if example else None
+            if one:
+                pool.append(one)
+        pool.sort(key=lambda e: len(e["ids"]))
+        out, batch = [], []
+        for e in pool:
+            if batch and len(e["ids"]) * (len(batch) + 1) > budget:
+                out.append(batch)
+                batch = []
+            batch.append(e)
+        out.append(batch)
+        rng.shuffle(out)
+        yield from out
+
+
+def collate(batch):
+    b, n = len(batch), max(len(e["ids"]) for e in batch)
+    f = max(len(e["fields"]) for e in batch)
+    o = max(1, max(sum(len(x["options"]) for x in e["fields"]) for e in batch))
+    t = {"ids": torch.zeros(b, n, dtype=torch.long), "types": torch.ones(b, n, dtype=torch.long),
+         "mask": torch.zeros(b, n, dtype=torch.bool), "markers": torch.zeros(b, f, dtype=torch.long),
+         "options": torch.zeros(b, o, dtype=torch.long), "document": torch.zeros(b, n, dtype=torch.bool),
+         "scalar": torch.zeros(b, f, dtype=torch.bool), "list": torch.zeros(b, f, dtype=torch.bool),
+         "target": torch.zeros(b, 3, f, n)}
+    enums = []  # (example, field, [option indices], answer or None)
+    for i, e in enumerate(batch):
+        n_ids, at = len(e["ids"]), 0
+        t["ids"][i, :n_ids] = torch.tensor(e["ids"])
+        t["types"][i, :e["first"]] = 0
+        t["mask"][i, :n_ids] = True
+        t["document"][i, e["first"]:n_ids - 1] = True
+        for k, x in enumerate(e["fields"]):
+            t["markers"][i, k] = x["marker"]
+            for a, z in x["tokens"]:
+                t["target"][i, 0, k, a] = t["target"][i, 1, k, z] = 1
+                t["target"][i, 2, k, a:z + 1] = 1
+            if x["kind"] == "enum":
+                here = list(range(at, at + len(x["options"])))
+                at += len(here)
+                t["options"][i, here] = torch.tensor(x["options"])
+                # An answer whose evidence fell outside the window can not be known from it.
+                lost = x["answer"] is not None and x["spans"] and not x["tokens"]
+                enums.append((i, k, here, None if lost else x["answer"]))
+                t["scalar"][i, k] = bool(x["tokens"])
+            else:
+                t["list" if x["kind"] == "list" else "scalar"][i, k] = True
+    return t, enums
+
+
+def loss_of(score, null, option, t, enums):
+    """Scalars: -log of the probability of any right start and of any right end, null one of the choices.
+    Lists: binary cross-entropy for start, end and inside. Enums: cross-entropy over null and the options."""
+    inside_document = t["document"][:, None, :]
+    masked = score.masked_fill(~inside_document.unsqueeze(1), -1e4)
+    scalars, lists = t["scalar"], t["list"]
+    total = score.sum() * 0
+    if scalars.any():
+        for c in (0, 1):
+            logp = F.log_softmax(torch.cat([null[:, :, c:c + 1], masked[:, c]], -1)[scalars], -1)
+            y = t["target"][:, c][scalars]
+            want = torch.cat([(y.sum(-1, keepdim=True) == 0).float(), y], -1)
+            total = total - torch.logsumexp(logp.masked_fill(want == 0, -1e4), -1).mean()
+    binary = F.binary_cross_entropy_with_logits(score, t["target"], reduction="none")
+    if lists.any():
+        w = (inside_document & lists.unsqueeze(-1)).unsqueeze(1)
+        total = total + (binary * w).sum() / lists.sum() / 6
+    every = scalars | lists
+    w = inside_document & every.unsqueeze(-1)
+    total = total + (binary[:, 2] * w).sum() / every.sum() / 12
+    if enums:
+        each = [F.cross_entropy(torch.cat([null[i, k, :1], option[i, at]]).unsqueeze(0),
+                                torch.tensor([0 if answer is None else answer + 1])) for i, k, at, answer in enums]
+        total = total + torch.stack(each).mean() * min(1.0, len(enums) / 4)
+    return total
+
+
+class Run:
+    """The state of a training run and what it writes."""
+
+    def __init__(self, args):
+        self.args = args
+        os.makedirs(os.path.join(args.out, "model"), exist_ok=True)
+        folder = args.init or base_folder()
+        self.config = {**json.load(open(os.path.join(folder, "config.json")))}
+        keep = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                "max_position_embeddings", "vocab_size")
+        self.config = {k: self.config[k] for k in keep}
+        self.model = Extractor(self.config)
+        from_file(self.model, os.path.join(folder, "model.safetensors"), "enc." if args.init else "")
+        enc = [p for n, p in self.model.named_parameters() if n.startswith(("layers", "norm", "positions", "types"))]
+        head = [p for n, p in self.model.named_parameters() if n.startswith(("q", "k", "null", "opt", "special"))]
+        self.optimiser = torch.optim.AdamW([{"params": enc, "base": args.rate}, {"params": head, "base": 4 * args.rate}],
+                                           lr=args.rate, weight_decay=0.01, fused=True)
+        self.average = {n: p.detach().clone() for n, p in self.model.named_parameters() if p.requires_grad}
+        self.step = self.seconds = self.tokens = self.examples = 0
+        self.loss = None
+        path = os.path.join(args.out, "state.pt")
+        if os.path.exists(path):
+            s = torch.load(path)
+            self.model.load_state_dict(s["model"])
+            self.optimiser.load_state_dict(s["optimiser"])
+            for g, base in zip(self.optimiser.param_groups, (args.rate, 4 * args.rate)):
+                g["base"] = base
+            self.average = s["average"]
+            self.step, self.seconds, self.tokens, self.examples = s["clock"]
+            print(f"resumed at step {self.step}, {self.seconds / 60:.1f} minutes", flush=True)
+
+    def rate(self):
+        f = self.seconds / 60 / self.args.minutes
+        fall = 1 if f < self.args.decay_from else max(0.02, (1 - f) / (1 - self.args.decay_from))
+        return min(1, self.step / WARM_UP_STEPS) * fall
+
+    def train_step(self, batch):
+        for g in self.optimiser.param_groups:
+            g["lr"] = g["base"] * self.rate()
+        t, enums = collate(batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = self.model(t["ids"], t["types"], t["mask"], t["markers"], t["options"])
+        loss = loss_of(*out, t, enums)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += int(t["mask"].sum())
+        self.examples += len(batch)
+        value = loss.item()
+        self.loss = value if self.loss is None else 0.98 * self.loss + 0.02 * value
+        if self.step % 4 == 0:
+            keep = min(AVERAGE ** 4, (1 + self.step) / (40 + self.step))
+            with torch.no_grad():
+                for n, p in self.model.named_parameters():
+                    if p.requires_grad:
+                        self.average[n].lerp_(p, 1 - keep)
+
+    def save(self):
+        path = os.path.join(self.args.out, "state.pt")
+        torch.save({"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average,
+                    "clock": (self.step, self.seconds, self.tokens, self.examples)}, path + ".new")
+        os.replace(path + ".new", path)
+        averaged = Extractor(self.config)
+        averaged.load_state_dict({**self.model.state_dict(), **self.average})
+        folder = os.path.join(self.args.out, "model")
+        to_file(averaged, os.path.join(folder, "model.safetensors"))
+        shutil.copy(os.path.join(base_folder(), "vocab.txt"), folder)
+        write_config(self.config, os.path.join(folder, "config.json"))
+
+    def log(self, **more):
+        line = {"minutes": round(self.seconds / 60, 2), "step": self.step, "tokens": self.tokens,
+                "examples": self.examples, "loss": round(self.loss or 0, 4), **more}
+        with open(os.path.join(self.args.out, "log.jsonl"), "a") as f:
+            f.write(json.dumps(line) + "\n")
+        print(json.dumps(line), flush=True)
+
+
+def write_config(encoder, path):
+    """config.json as the engine reads it (format 2); constants are those of encode.py and reference.py."""
+    from reference import DEFAULTS
+    with open(path, "w") as f:
+        json.dump({"architecture": "bert-encoder-span-pointer", **encoder, "layer_norm_eps": 1e-12, "hidden_act": "gelu",
+                   "head_dim": 192, "lowercase": True, **DEFAULTS}, f, indent=1)
+
+
+def main():
+    args = options()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    run, encoder = Run(args), Encoder()
+    args.seed += run.step  # a resumed run draws new examples
+    rng, source = random.Random(args.seed), Source(args)
+    last = saved = time.monotonic()
+    for batch in batches(source, encoder, rng, args.tokens):
+        run.train_step(batch)
+        now = time.monotonic()
+        run.seconds += min(now - last, 60)
+        last = now
+        if run.step % 50 == 0:
+            run.log()
+        if now - saved > 300 or run.seconds >= args.minutes * 60:
+            run.save()
+            saved = time.monotonic()
+        if run.seconds >= args.minutes * 60:
+            break
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 500, LINGER_MAX = 256, LINGER_NS = 2000000000, LINGER_READ = 65536 };
+#include "base/clock.h"
+
+enum { TICK_MS = 500, LINGER_MAX = 256, LINGER_S = 2, LINGER_READ = 65536 };
 
 struct guarded {
     struct guarded *previous, *next;
@@ -34,13 +35,6 @@ struct guard {
     struct lingering lingering[LINGER_MAX];
     int lingering_count;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void shut_overdue(struct guard *guard, int64_t now)
 {
@@ -101,7 +95,7 @@ static void *run(void *arg)
     struct guard *guard = arg;
     while (!atomic_load(&guard->stopping)) {
         wait_for_work(guard);
-        int64_t now = now_ns();
+        int64_t now = clock_monotonic_ns();
         shut_overdue(guard, now);
         drain_lingering(guard, now);
     }
@@ -166,7 +160,7 @@ void guard_remove(struct guard *guard, struct guarded *c)
 
 void guard_deadline(struct guarded *c, int seconds)
 {
-    if (c) atomic_store(&c->deadline_ns, seconds ? now_ns() + (int64_t)seconds * 1000000000 : 0);
+    if (c) atomic_store(&c->deadline_ns, seconds ? clock_monotonic_ns() + seconds * NS_PER_S : 0);
 }
 
 void guard_linger(struct guard *guard, struct guarded *c)
@@ -174,7 +168,7 @@ void guard_linger(struct guard *guard, struct guarded *c)
     if (!c) return;
     pthread_mutex_lock(&guard->lock);
     int fd = guard->lingering_count < LINGER_MAX ? fcntl(c->fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (fd >= 0) guard->lingering[guard->lingering_count++] = (struct lingering){fd, now_ns() + LINGER_NS};
+    if (fd >= 0) guard->lingering[guard->lingering_count++] = (struct lingering){fd, clock_monotonic_ns() + LINGER_S * NS_PER_S};
     pthread_mutex_unlock(&guard->lock);
     if (fd >= 0) wake(guard);
 }

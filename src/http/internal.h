@@ -94,6 +94,4 @@ void request_choose_id(struct request *r);
 /* access_log.c */
 void access_log(const struct request *r, int64_t latency_ns);
 
-int64_t http_now_ns(void);
-
 #endif

@@ -2,20 +2,13 @@
  *
  * References: the connection's (dropped by server.c when libmicrohttpd says the request is over) and, while parked, the
  * handler's (dropped by its reply). `answered` is the one slot a parked request's reply must win (request_take). */
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/uuid.h"
 #include "http/internal.h"
-
-int64_t http_now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *target)
 {
@@ -24,12 +17,12 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
     atomic_init(&r->references, 1);
     r->server = server;
     r->connection = connection;
-    r->arrived_ns = http_now_ns();
+    r->arrived_ns = clock_monotonic_ns();
     size_t path = strcspn(target, "?");
     for (size_t i = 0; target[i]; i++)
         if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f) r->bad_target = true;
     if (strstr(target, "%00")) r->bad_target = true;
-    memcpy(r->target, target, path < TARGET_CHARS ? path : TARGET_CHARS);
+    for (size_t i = 0; i < path && i < TARGET_CHARS; i++) r->target[i] = (unsigned char)target[i] < 0x80 ? target[i] : '?';
     return r;
 }
 
@@ -57,7 +50,7 @@ bool request_append(struct request *r, const char *data, size_t bytes)
     return true;
 }
 
-/* A client's own id is kept when it is harmless in logs and headers; otherwise a random UUID (RFC 9562, version 4). */
+/* A client's own id is kept when it is harmless in logs and headers; otherwise a UUID. */
 void request_choose_id(struct request *r)
 {
     static const char sane[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -67,12 +60,7 @@ void request_choose_id(struct request *r)
         memcpy(r->id, given, n + 1);
         return;
     }
-    unsigned char b[16];
-    randombytes_buf(b, sizeof b);
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(r->id, sizeof r->id, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    uuid_make(r->id);
 }
 
 /* ---- what a handler may ask ---- */

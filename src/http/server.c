@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "http/internal.h"
 
 enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, CONNECTION_MEMORY = 16384, BACKLOG = 1024 };
@@ -199,7 +200,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     *slot = NULL;
     if (!r) return;
     if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK && r->status == 0 && r->id[0] == 0) request_choose_id(r);
-    int64_t latency_ns = http_now_ns() - r->arrived_ns;
+    int64_t latency_ns = clock_monotonic_ns() - r->arrived_ns;
     count(server, r, latency_ns);
     if (server->options.log_requests) access_log(r, latency_ns);
     guard_deadline(r->guarded, server->options.idle_timeout_s);

@@ -54,7 +54,7 @@ static void hash_asset(struct asset *a)
     char hex[17];
     crypto_hash_sha256(hash, a->data, (unsigned long long)(a->end - a->data));
     sodium_bin2hex(hex, sizeof hex, hash, 8);
-    (void)snprintf(a->etag, sizeof a->etag, "\"%s\"", hex);
+    (void)snprintf(a->etag, sizeof a->etag, "W/\"%s\"", hex); /* weak: the same for both encodings */
 }
 
 const struct asset *assets_all(size_t *count)

@@ -14,6 +14,9 @@ PYTHON   ?= build/venv/bin/python
 
 PACKAGES := libmicrohttpd jansson dnnl sqlite3 libsodium libcurl
 VARIANT  ?=
+# V=1 shows whole command lines.
+Q   := $(if $(V),,@)
+say := @$(if $(V),:,echo ' ')
 BUILD    := build$(if $(VARIANT),-$(VARIANT))
 
 WARNINGS  := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
@@ -53,19 +56,26 @@ tsan: ## build build-tsan/refractr with ThreadSanitizer
 # ---- building -------------------------------------------------------------------------------------------------------
 
 $(BUILD)/refractr: $(BUILD)/src/main.o $(LIBRARY)
-	$(CC) $(LDFLAGS) -o $@ $(BUILD)/src/main.o $(LIBRARY) $(LDLIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(BUILD)/src/main.o $(LIBRARY) $(LDLIBS)
 
 $(LIBRARY): $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
 	@rm -f $@
-	ar rcs $@ $^
+	$(say) AR $@
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/src/%.o: src/%.c Makefile | $(BUILD)/deps-found
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The embedded files are read by the assembler, which tells no dependencies.
+$(BUILD)/src/web/assets.o: $(shell find web -type f) docs/openapi.json
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(LDLIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit $(LDFLAGS) -o $@ $< $(LIBRARY) -lcmocka $(LDLIBS)
 
 # One clear sentence instead of a page of compiler errors when a library is missing.
 $(BUILD)/deps-found: tools/deps.sh
@@ -103,7 +113,8 @@ fuzz: deps-fuzz ## libFuzzer targets of tests/fuzz/, FUZZ_SECONDS each (default 
 OPT_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -Wno-unknown-warning-option
 build-fuzz/fuzz/%: tests/fuzz/%.c build-fuzz/librefractr.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< build-fuzz/librefractr.a $(LDLIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< build-fuzz/librefractr.a $(LDLIBS)
 
 bench: all ## measure and print the tables of the README
 	@tools/bench.sh

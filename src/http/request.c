@@ -201,13 +201,32 @@ void request_reply_json(struct request *r, int status, json_t *body)
     request_reply(r, 500, "application/json", plain, sizeof plain - 1, NULL);
 }
 
-json_t *request_error_json(const struct request *r, const struct error *e)
+/* A message cut at its buffer's end, or inside a name it quotes, may hold half a character, which is no JSON: such bytes
+ * become '?'. */
+static json_t *text_json(char *s)
 {
+    json_t *text;
+    for (unsigned char *at = (unsigned char *)s; !(text = json_string(s)) && *at; at++) {
+        if (*at < 0x80) continue;
+        int rest = *at >= 0xf0 ? 3 : *at >= 0xe0 ? 2 : *at >= 0xc2 ? 1 : 0, i = 0;
+        while (i < rest && (at[i + 1] & 0xc0) == 0x80) i++;
+        if (rest == 0 || i < rest)
+            *at = '?';
+        else
+            at += rest;
+    }
+    return text ? text : json_string("?");
+}
+
+json_t *request_error_json(const struct request *r, const struct error *error)
+{
+    struct error copy = *error, *e = &copy;
     const char *code = error_code_name(e->code), *docs = r->server->options.docs_url;
     char doc_url[256];
     (void)snprintf(doc_url, sizeof doc_url, "%s#error-%s", docs ? docs : "/docs/", code);
-    return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s}", "type", error_type_name(e->code), "code", code, "message",
-                     e->message, "param", e->param[0] ? e->param : NULL, "doc_url", doc_url, "request_id", r->id);
+    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s}", "type", error_type_name(e->code), "code", code, "message",
+                     text_json(e->message), "param", e->param[0] ? text_json(e->param) : json_null(), "doc_url", doc_url,
+                     "request_id", r->id);
 }
 
 void request_fail(struct request *r, const struct error *e, json_t *extra)

@@ -1,0 +1,257 @@
+"""Writes one text of a sheet with fresh values, and notes where each of them stands.
+
+    document = render(sheet, text, voice, rng)  -> Document
+
+Everything after this (noise, choice of fields) works on the Document; spans are [start, end] code points of its text.
+"""
+import re
+from dataclasses import dataclass, field
+
+from .keys import words
+from .sheets import Block, Choice, Many, Maybe, Stray, Switch, Value
+
+MAYBE = 0.6         # how often a ((part)) stands
+GAP = re.compile(r"( {2,})$")
+
+
+@dataclass
+class Answer:
+    """What the document says for one slot: mentions (scalar), values (list), records, or a flag's value."""
+    slot: object
+    spans: list = field(default_factory=list)
+    records: list = field(default_factory=list)     # [{part name: [start, end]}, ...]
+    index: int = None                               # of the option, for a choice
+    flag: bool = None
+
+    @property
+    def present(self):
+        return bool(self.spans or self.records) or self.flag is not None
+
+
+@dataclass
+class Document:
+    """A text and the answers it holds; `slots` are all declared fields, written or not. `types`: all types in the text."""
+    text: str
+    kind: str
+    lang: str
+    slots: dict
+    answers: dict
+    types: set
+    values: dict = field(default_factory=dict)      # slot name -> the value drawn, for checks
+
+    def known_words(self):
+        """Every word in a key name of any declared field or record part."""
+        slots = [part for slot in self.slots.values() for part in (slot, *(slot.parts or {}).values())]
+        return {word for slot in slots for key in (*slot.keys, slot.name) for word in words(key)}
+
+    def all_spans(self):
+        """Every span list of the document, for those who move them."""
+        for answer in self.answers.values():
+            yield from answer.spans
+            for record in answer.records:
+                yield from record.values()
+
+
+def render(sheet, text, voice, rng):
+    """Draw one document from `text` of `sheet`."""
+    return _Writer(sheet, voice, rng).write(text.nodes)
+
+
+class _Writer:
+    def __init__(self, sheet, voice, rng):
+        self.sheet, self.voice, self.rng = sheet, voice, rng
+        self.out, self.length = [], 0
+        self.answers = {name: Answer(slot) for name, slot in sheet.slots.items()}
+        self.values = {}            # scalar slot name -> value
+        self.lists = {}             # list slot name -> values so far
+        self.types = set()
+        self.record = None          # (spans, values, parts) of the record being written
+        self.aligned = rng.random() < 0.5       # pad the columns of record blocks
+        self.capital = rng.choices([None, str.capitalize, str.upper], [60, 30, 10])[0]
+
+    def write(self, nodes):
+        self.walk(nodes)
+        text = "".join(self.out)
+        document = Document(text, self.sheet.kind, self.sheet.lang, self.sheet.slots, self.answers, self.types, self.values)
+        return _trim(document)
+
+    # ---- output -----------------------------------------------------------------------------
+
+    def put(self, text):
+        if text:
+            self.out.append(text)
+            self.length += len(text)
+
+    def last(self):
+        """The last few characters written."""
+        return "".join(self.out[-3:])[-40:] if self.out else ""
+
+    def put_value(self, text):
+        start = self.length
+        self.put(text)
+        return [start, self.length]
+
+    def draw(self, kind):
+        last = self.out[-1] if self.out else "\n"
+        self.voice.line_start = last.endswith("\n")
+        self.types.add(kind.name)
+        value = self.voice.draw(kind)
+        if kind.name == "choice" and self.capital and re.search(r"(:|\n|\||\*|\t) *$", last):
+            value = self.capital(value)
+        return value
+
+    # ---- nodes ------------------------------------------------------------------------------
+
+    def walk(self, nodes):
+        for node in nodes:
+            if isinstance(node, str):
+                self.put(node)
+            else:
+                HANDLERS[type(node)](self, node)
+
+    def value(self, node):
+        slot = node.slot
+        if slot.type.name == "flag":
+            return self.plain_flag(slot)
+        if self.record and slot.name in self.record[2] and self.record[2][slot.name] is slot:
+            return self.record_value(node)
+        if slot.many:
+            return self.list_value(slot)
+        if slot.name not in self.values:
+            self.values[slot.name] = self.draw(slot.type)
+        value = self.values[slot.name]
+        self.types.add(slot.type.name)
+        if node.short:
+            self.put(self.voice.shorten(slot.type.name, value))
+            return
+        answer = self.answers[slot.name]
+        if slot.type.name == "choice":
+            answer.index = _option(slot.type.args, value)
+        answer.spans.append(self.put_value(value))
+
+    def record_value(self, node):
+        spans, values, _ = self.record
+        slot = node.slot
+        if slot.name not in values:
+            values[slot.name] = self.distinct(slot)
+        value = values[slot.name]
+        if node.short:
+            self.put(self.voice.shorten(slot.type.name, value))
+        elif slot.name in spans:
+            self.put(value)
+        else:
+            spans[slot.name] = self.put_value(value)
+
+    def distinct(self, slot):
+        """A value this list or column has not had yet, if a few draws find one."""
+        seen = self.lists.setdefault(id(slot), set())
+        for _ in range(6):
+            value = self.draw(slot.type)
+            if value not in seen or slot.type.name in ("integer", "choice", "decimal", "percent", "oneof"):
+                break
+        seen.add(value)
+        return value
+
+    def list_value(self, slot):
+        value = self.distinct(slot)
+        self.answers[slot.name].spans.append(self.put_value(value))
+
+    def many(self, node):
+        count = self.rng.choices([1, 2, 3, 4, 5, 6], [8, 30, 28, 18, 10, 6])[0]
+        for i in range(count):
+            if i:
+                self.put(node.last if i == count - 1 else node.separator)
+            self.list_value(node.slot)
+
+    def block(self, node):
+        count = self.rng.choices([1, 2, 3, 4, 5, 6, 7, 8, 9], [6, 24, 22, 16, 11, 8, 5, 4, 4])[0]
+        records, answer, starts = [], self.answers[node.slot.name], []
+        outer = self.record
+        for _ in range(count):
+            self.record = ({}, {}, node.slot.parts)
+            nodes = node.body
+            if nodes and isinstance(nodes[0], str) and nodes[0].startswith(" ") and not nodes[0].startswith("  "):
+                if not self.out or self.out[-1][-1] in " \n":
+                    nodes = (nodes[0][1:],) + nodes[1:]
+            starts.append(self.length)
+            self.walk_columns(nodes)
+            if self.record[0]:
+                records.append(self.record[0])
+        self.record = outer
+        answer.records.extend(records)
+
+    def walk_columns(self, nodes):
+        """Like walk; where the body has columns set apart by blanks, pads them to one width."""
+        column = 0
+        for i, node in enumerate(nodes):
+            if isinstance(node, str):
+                gap = re.match(r" {2,}(?=\S|$)", node)
+                if gap and i and self.aligned:
+                    column = self.length - self.column_start
+                    width = 12 * (1 + column // 12)
+                    self.put(" " * max(2, width - column) + node[gap.end():])
+                else:
+                    self.put(node)
+                if "\n" in node:
+                    self.column_start = self.length
+            else:
+                if i == 0:
+                    self.column_start = self.length
+                HANDLERS[type(node)](self, node)
+
+    column_start = 0
+
+    def switch(self, node):
+        answer = self.answers.get(node.slot.name)
+        if self.record and node.slot.name in self.record[2]:
+            self.walk(node.yes if self.rng.random() < 0.5 else node.no)
+            return
+        value = self.values.setdefault(node.slot.name, self.rng.random() < 0.5)
+        before = self.length
+        self.walk(node.yes if value else node.no)
+        if self.length > before and "".join(self.out)[before:].strip():
+            answer.flag = value
+
+    def plain_flag(self, slot):
+        """{flag} outside a switch: yes or no in the document's language."""
+        yes, no = {"en": ("yes", "no"), "de": ("ja", "nein"), "fr": ("oui", "non"), "es": ("sí", "no"), "it": ("sì", "no")}[self.sheet.lang]
+        if self.record and slot.name in self.record[2]:
+            self.put(self.rng.choice([yes, no]))
+            return
+        value = self.values.setdefault(slot.name, self.rng.random() < 0.5)
+        self.answers[slot.name].flag = value
+        self.put(yes if value else no)
+
+    def stray(self, node):
+        self.put(self.draw(node.type))
+
+    def choice(self, node):
+        self.walk(self.rng.choice(node.branches))
+
+    def maybe(self, node):
+        if self.rng.random() < MAYBE:
+            self.walk(node.body)
+
+
+HANDLERS = {Value: _Writer.value, Many: _Writer.many, Block: _Writer.block, Switch: _Writer.switch, Stray: _Writer.stray,
+            Choice: _Writer.choice, Maybe: _Writer.maybe}
+
+
+def _option(options, value):
+    """Index of the option written as `value`, whatever its case."""
+    folded = value.casefold()
+    return next(i for i, option in enumerate(options) if option.casefold() == folded)
+
+
+def _trim(document):
+    """Drop blank space around the text."""
+    text = document.text
+    cut = len(text) - len(text.lstrip("\n "))
+    first = min((span[0] for span in document.all_spans()), default=cut)
+    cut = min(cut, first)
+    document.text = text[cut:].rstrip()
+    if cut:
+        for span in document.all_spans():
+            span[0] -= cut
+            span[1] -= cut
+    return document

@@ -1,0 +1,55 @@
+"""The Generator: picks a source, renders, wears the text, asks fields. See __init__.py for what it yields."""
+import random
+from pathlib import Path
+
+from . import dumps, noise
+from .render import render
+from .select import choose
+from .sheets import load_sheets
+from .values import Values
+
+DOCUMENTS = Path(__file__).resolve().parent.parent / "documents"
+DUMPS = 0.25        # share of examples made by dumps.py
+
+
+class Generator:
+    """Yields examples. `seed`: any int. `documents`: folder of sheets; raises SheetError on a faulty one, ValueError on none."""
+
+    def __init__(self, seed=0, documents=DOCUMENTS):
+        self.rng = random.Random(seed)
+        self.values = Values(seed)
+        self.sheets = load_sheets(documents)
+        if not self.sheets:
+            raise ValueError(f"no *.doc sheets below {documents}")
+        self.weights = [len(sheet.texts) ** 0.5 for sheet in self.sheets]
+        self.slots = [[slot for slot in sheet.slots.values() if slot.parts is None] for sheet in self.sheets]
+
+    def example(self):
+        """One example; every call gives another."""
+        while True:
+            example = self._example()
+            if example["fields"]:
+                return example
+
+    def __iter__(self):
+        while True:
+            yield self.example()
+
+    def _example(self):
+        rng = self.rng
+        document = dumps.dump(rng, self.values) if rng.random() < DUMPS else self._document()
+        fields = choose(rng, document, self._strangers())
+        text = document.text
+        if rng.random() < noise.JOINED:
+            text = noise.join(rng, document, fields, self._document())
+        text = noise.wear(rng, text, document.lang, fields)
+        return {"text": text, "lang": document.lang, "kind": document.kind, "fields": fields}
+
+    def _document(self):
+        sheet = self.rng.choices(self.sheets, self.weights)[0]
+        text = self.rng.choice(sheet.texts)
+        return render(sheet, text, self.values.voice(self.rng, sheet.lang), self.rng)
+
+    def _strangers(self):
+        slots = self.slots[self.rng.randrange(len(self.slots))] + self.slots[self.rng.randrange(len(self.slots))]
+        return self.rng.sample(slots, min(6, len(slots)))

@@ -69,6 +69,8 @@ struct api *api_open(const struct api_options *options, struct error *e)
         routes[RESOURCES + i] = (struct route){.method = "GET", .path = assets[i].path, .cors = assets[i].cors, .handle = handle_asset};
     api->options = *options;
     if (!api->options.billing_url) api->options.billing_url = "/billing/";
+    if (api->options.requests_per_minute <= 0) api->options.requests_per_minute = 100;
+    if (api->options.polls_per_minute <= 0) api->options.polls_per_minute = 6000;
     api->routes = routes;
     api->route_count = RESOURCES + pages;
     return api;

@@ -23,6 +23,7 @@ struct api_options {      /* borrowed: all must outlive the api */
     struct store *store;
     struct engine *engine;
     const char *billing_url; /* named in 402; NULL: "/billing/" */
+    int requests_per_minute, polls_per_minute; /* as given to access/, told by /api/v1/account/; 0: 100 and 6000 */
 };
 
 struct api *api_open(const struct api_options *options, struct error *e) __attribute__((warn_unused_result));

@@ -6,8 +6,6 @@
 
 #include "api/internal.h"
 
-enum { DOCUMENT_MAX_CHARS = 50000 };
-
 struct body { /* borrowed from the parsed request */
     json_t *text, *template;
     bool wait, details;

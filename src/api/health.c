@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "store/store.h"
 
 void handle_livez(void *context, struct request *r)
 {
@@ -21,6 +22,8 @@ void handle_readyz(void *context, struct request *r)
         ready = error_set(&e, ERR_SHUTTING_DOWN, "", "The service is shutting down.");
     else if (!api->options.engine)
         ready = error_set(&e, ERR_ENGINE_UNAVAILABLE, "", "The engine is not loaded.");
+    else
+        ready = store_ping(api->options.store, &e);
     if (ready) {
         request_reply_json(r, 200, json_pack("{s:s}", "status", "ready"));
         return;
@@ -48,6 +51,16 @@ static void print_jobs(struct jobs *jobs, FILE *out)
     print(out, "refractr_jobs_waiting", "gauge", "Requests that wait for their answer.", c.waiting);
 }
 
+static void print_store(struct store *store, FILE *out)
+{
+    struct store_counters c;
+    store_count(store, &c);
+    print(out, "refractr_store_commits_total", "counter", "Transactions committed.", (double)c.batches);
+    print(out, "refractr_store_writes_total", "counter", "Writes in them.", (double)c.writes);
+    print(out, "refractr_store_writes_queued", "gauge", "Writes that wait for the writer.", c.queued);
+    print(out, "refractr_store_commit_seconds_max", "gauge", "Longest commit so far.", (double)c.commit_ns_max / 1e9);
+}
+
 void handle_metrics(void *context, struct request *r)
 {
     struct api *api = context;
@@ -58,6 +71,7 @@ void handle_metrics(void *context, struct request *r)
         fprintf(out, "# HELP refractr_info The program and the model it runs.\n# TYPE refractr_info gauge\n"
                      "refractr_info{version=\"%s\",model=\"%s\"} 1\n", REFRACTR_VERSION, engine_model_name(api->options.engine));
         print_jobs(api->options.jobs, out);
+        print_store(api->options.store, out);
         server_metrics(request_server(r), out);
     }
     if (out && fclose(out) == 0) {

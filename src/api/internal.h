@@ -9,6 +9,8 @@
 #include "api/api.h"
 #include "job/job.h"
 
+enum { DOCUMENT_MAX_CHARS = 50000 }; /* Unicode code points */
+
 struct api {
     struct api_options options;
     struct route *routes; /* the resources' rows, then one per embedded page */

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct error_row {
     const char *code, *type;
@@ -37,3 +38,11 @@ const char *error_code_name(enum error_code code) { return row_of(code)->code; }
 const char *error_type_name(enum error_code code) { return row_of(code)->type; }
 
 int error_http_status(enum error_code code) { return row_of(code)->status; }
+
+enum error_code error_code_parse(const char *name)
+{
+    for (int i = 1; i < ERR_COUNT; i++) {
+        if (!strcmp(rows[i].code, name)) return (enum error_code)i;
+    }
+    return ERR_INTERNAL;
+}

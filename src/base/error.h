@@ -63,6 +63,7 @@ bool error_set(struct error *e, enum error_code code, const char *param, const c
 
 const char *error_code_name(enum error_code code); /* "invalid_json" */
 const char *error_type_name(enum error_code code); /* "invalid_request_error" */
+enum error_code error_code_parse(const char *name);    /* the other way; ERR_INTERNAL for an unknown name */
 int error_http_status(enum error_code code);
 
 #endif

@@ -170,8 +170,8 @@ struct store_jobs_recover {
     int requeued, given_up; /* out */
 };
 
-/* Deletes up to `limit` jobs that finished before `before_ms`, and lets go idempotency keys older than `keys_before_ms`;
- * a job whose key is younger stays (readers hide it by its age). */
+/* Deletes up to `limit` jobs that finished before `before_ms`, but for those with an idempotency key from after
+ * `keys_before_ms`: their answer is still promised to the key (readers hide the job by its age). */
 struct store_jobs_sweep {
     struct store_write write;
     int64_t before_ms, keys_before_ms;

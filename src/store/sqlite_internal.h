@@ -1,0 +1,70 @@
+/* sqlite_internal.h - what the three files of the SQLite backend share: connections, statements, errors.
+ *
+ *     sqlite.c        open, schema, transactions, connections      sqlite_write.c  one function per verb
+ *     sqlite_sql.h    the SQL, one row per statement               sqlite_read.c   reads                               */
+#ifndef REFRACTR_STORE_SQLITE_INTERNAL_H
+#define REFRACTR_STORE_SQLITE_INTERNAL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "store/backend.h"
+#include "store/sqlite_sql.h"
+
+enum statement {
+#define X(name, sql) SQL_##name,
+    SQL_TABLE(X)
+#undef X
+    SQL_COUNT
+};
+
+struct connection {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT]; /* prepared when first needed, kept */
+    struct connection *next;             /* in the pool of readers */
+};
+
+enum { READERS_MAX = 4 };
+
+struct backend {
+    struct connection writer;
+    bool batch_broken;  /* SQLite undid the whole transaction by itself (disk full, ...): nothing more may run in it */
+    bool service;
+    int write_lock;     /* descriptor; flock'ed while this process writes or checkpoints */
+    int service_lock;   /* descriptor, held as long as the service lives; -1 for a command */
+    int wal_pages;      /* in the log after the last commit */
+    char path[4096];
+
+    pthread_mutex_t lock; /* guards the pool */
+    pthread_cond_t returned;
+    struct connection readers[READERS_MAX], *idle_readers;
+};
+
+/* The statement, reset and with `types` bound from the arguments: t text or NULL, i int64_t, b blob (pointer, int).
+ * NULL: `e` filled. */
+sqlite3_stmt *sql_bind(struct connection *c, enum statement which, struct error *e, const char *types, ...)
+    __attribute__((warn_unused_result));
+/* Runs a statement that returns no row, and resets it. `changes` may be NULL. */
+bool sql_run(struct connection *c, sqlite3_stmt *s, int *changes, struct error *e) __attribute__((warn_unused_result));
+/* SQLITE_ROW, SQLITE_DONE, or SQLITE_ERROR with `e` filled. The caller resets with sql_end. */
+int sql_step(struct connection *c, sqlite3_stmt *s, struct error *e) __attribute__((warn_unused_result));
+void sql_end(sqlite3_stmt *s);
+bool sql_fail(struct connection *c, struct error *e);
+
+/* Text of a column into a fixed buffer, cut at its end. */
+void sql_copy_text(sqlite3_stmt *s, int column, char *out, size_t size);
+
+struct connection *reader_take(struct backend *b, struct error *e) __attribute__((warn_unused_result));
+void reader_return(struct backend *b, struct connection *c);
+
+bool sqlite_run(struct backend *b, struct store_write *write, struct error *e);
+bool sqlite_account_read(struct backend *b, const char *account_id, struct store_account *out, struct error *e);
+bool sqlite_key_find(struct backend *b, const unsigned char *hash, struct store_key *out, struct error *e);
+bool sqlite_job_read(struct backend *b, const char *account_id, const char *id, struct store_job *out, struct error *e);
+bool sqlite_accounts(struct backend *b, store_account_visit visit, void *arg, struct error *e);
+bool sqlite_keys(struct backend *b, const char *account_id, store_key_visit visit, void *arg, struct error *e);
+bool sqlite_pending_jobs(struct backend *b, store_pending_visit visit, void *arg, struct error *e);
+bool sqlite_ping(struct backend *b, struct error *e);
+bool sqlite_audit(struct backend *b, struct error *e);
+
+#endif

@@ -1,0 +1,34 @@
+"""The description is true: schemathesis asks the running service everything /openapi.json allows and forbids."""
+
+import os
+import re
+import subprocess
+import sys
+
+import requests
+from service import ROOT
+
+
+def test_every_route_is_described(service):
+    described = requests.get(service.url + "/openapi.json").json()["paths"]
+    for path in described:
+        plain = path.replace("{job_id}", "0196a2c4-7d1e-7a3b-9c55-1f0e2d3c4b5a")
+        for method in ("get", "post"):
+            answer = requests.request(method, service.url + plain, allow_redirects=False)
+            assert (answer.status_code != 405) == (method in described[path]), (method, path, answer.status_code)
+
+
+def test_described_error_codes_exist(service):
+    text = requests.get(service.url + "/openapi.json").text
+    described = {code for codes in re.findall(r"Codes: ([`a-z_, ]+)", text) for code in re.findall(r"`([a-z_]+)`", codes)}
+    header = (ROOT / "src" / "base" / "error.h").read_text()
+    known = set(re.findall(r'X\(ERR_\w+, "(\w+)"', header))
+    assert len(described) > 20 and described <= known
+
+
+def test_schemathesis_finds_nothing(service, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", service.url + "/openapi.json", "--header", f"Authorization: Bearer {service.key}",
+         "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", "25"), "--seed", "1", "--no-color", "--workers", "1"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)})
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

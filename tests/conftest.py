@@ -1,0 +1,51 @@
+"""Fixtures: the real program, started once for most tests, afresh for those that hurt it."""
+
+import pytest
+from service import BINARY, MODEL, UNLIMITED, Service
+
+
+def pytest_sessionstart(session):
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is not built; run make first", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """One service with the stub engine, for tests that leave it as they found it. Has an account and a `key`."""
+    s = Service(tmp_path_factory.mktemp("shared") / "data", *UNLIMITED).start()
+    s.account_id, s.key = s.account()
+    yield s
+    s.stop()
+
+
+@pytest.fixture(scope="session")
+def model_service(tmp_path_factory):
+    """One service with the real model."""
+    if not (MODEL / "model.safetensors").exists():
+        pytest.skip(f"the model is not there: {MODEL}")
+    s = Service(tmp_path_factory.mktemp("model") / "data", *UNLIMITED, "--model", str(MODEL), stub=False).start()
+    s.account_id, s.key = s.account()
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def make_service(tmp_path):
+    """Makes services with options of the test's own; what still runs at the end is stopped."""
+    made = []
+
+    def make(*options, stub=True):
+        s = Service(tmp_path / f"data{len(made)}", *options, stub=stub).start()
+        made.append(s)
+        return s
+
+    yield make
+    for s in made:
+        if s.process.poll() is None:
+            s.kill()
+
+
+@pytest.fixture
+def key(service):
+    """A key of an account of the test's own."""
+    return service.account()[1]

@@ -127,10 +127,11 @@ def ordinal(day):
 
 
 class Customs:
-    """Date, time, number and money styles of one document; all from `rng`, none changes afterwards."""
+    """Date, time, number and money styles of one document, and the day it was written; all drawn from `rng`."""
 
     def __init__(self, rng, lang, country="US"):
         self.rng, self.lang = rng, lang
+        self.today = self.last_hour = None
         self.date_style = rng.choices(*DATE_STYLES[lang])[0]
         self.time_style = rng.choices(*TIME_STYLES[lang])[0]
         self.loose = rng.random() < 0.08        # a document that mixes its styles
@@ -156,11 +157,33 @@ class Customs:
 
     # ---- dates ----------------------------------------------------------------------------
 
-    def day(self):
-        """A date between 1996 and 2031, mostly recent."""
+    def day(self, era=None):
+        """A date. All of a document lie around its own day, births long before; see sheets.ERAS."""
         rng = self.rng
-        first = 2016 if rng.random() < 0.85 else 1996
-        return datetime.date(first, 1, 1) + datetime.timedelta(days=rng.randrange((2032 - first) * 365))
+        if self.today is None:
+            first = 2016 if rng.random() < 0.85 else 1994
+            self.today = datetime.date(first, 1, 1) + datetime.timedelta(days=rng.randrange((2030 - first) * 365))
+        if era == "birth":
+            days = -rng.randint(1, 90 * 365) if rng.random() < 0.15 else -rng.randint(18 * 365, 80 * 365)
+        elif rng.random() < 0.06:
+            days = rng.randint(-3000, 1500)
+        elif era == "after":
+            days = rng.choice([rng.randint(1, 45), rng.randint(1, 400), rng.randint(1, 1500)])
+        elif era == "before":
+            days = -rng.choice([0, rng.randint(0, 30), rng.randint(0, 400)])
+        else:
+            days = rng.choice([rng.randint(-40, 40), rng.randint(-10, 10), rng.randint(-400, 300)])
+        return self.today + datetime.timedelta(days=days)
+
+    def hour(self, era=None):
+        """(hour, minute); an "after" lies behind the last "before" where the day allows."""
+        rng = self.rng
+        hour = rng.choice([rng.randint(7, 20), rng.randint(0, 23)])
+        if era == "after" and self.last_hour is not None and self.last_hour < 23:
+            hour = min(23, self.last_hour + rng.choice([1, 1, 2, 3, 8]))
+        elif era == "before":
+            self.last_hour = hour
+        return hour, rng.choice([0, 0, 30, 15, 45, rng.randint(0, 59), rng.randint(0, 59)])
 
     def date(self, day, style=None):
         style = style or (self.rng.choices(*DATE_STYLES[self.lang])[0] if self.loose and self.rng.random() < 0.5

@@ -8,12 +8,12 @@ tables/fieldnames.txt holds the fields by domain: "type | names" (English), and 
 import re
 from functools import lru_cache
 
-from .keys import ABBREVIATIONS, GENERIC, STYLE, words
+from .keys import ABBREVIATIONS, STYLE, words
 from .render import Answer, Document
 from .sheets import Slot, _Parser
 from .values import table
 
-ASIDE = 0.35        # share of dumps that are tables
+TABULAR = 0.35        # share of dumps that are tables
 EMPTY = ["", "", "", "-", "n/a", "N/A", "—", "--", "null", "None", "____________", "not provided", "TBD", "unknown", "(blank)", "."]
 TRUE_FALSE = [("true", "false"), ("yes", "no"), ("Yes", "No"), ("on", "off"), ("1", "0"), ("Y", "N"), ("TRUE", "FALSE"), ("[x]", "[ ]"), ("enabled", "disabled")]
 TRUE_FALSE_IN = {"de": [("ja", "nein"), ("Ja", "Nein")], "fr": [("oui", "non"), ("Oui", "Non")], "es": [("sí", "no"), ("Sí", "No")], "it": [("sì", "no"), ("Sì", "No")]}
@@ -56,8 +56,7 @@ def dump(rng, values):
     """A dump or table Document with fresh values."""
     lang = rng.choices(["en", "de", "fr", "es", "it"], [76, 8, 6, 5, 5])[0]
     writer = _Writer(rng, values.voice(rng, lang), lang)
-    roll = rng.random()
-    if roll < ASIDE:
+    if rng.random() < TABULAR:
         writer.table_document()
     else:
         writer.fields_document()
@@ -76,6 +75,7 @@ class _Writer:
         self.style, self.short = _label_style(rng), rng.random() < 0.12
         self.bools = rng.choice(TRUE_FALSE if lang == "en" or rng.random() < 0.4 else TRUE_FALSE_IN[lang])
         self.domains = pool(lang)
+        self.declared = []          # entries with a slot, written or not
         self.kind = "record"
 
     def document(self):
@@ -111,6 +111,7 @@ class _Writer:
         """A Slot for the entry, with its empty Answer."""
         name = f"f{len(self.slots)}"
         slot = Slot(name, entry.type, list(entry.keys), many=entry.many if many is None else many)
+        self.declared.append(entry)
         self.slots[name] = slot
         self.answers[name] = Answer(slot)
         return self.answers[name]
@@ -128,6 +129,8 @@ class _Writer:
         return self.styled(name)
 
     def styled(self, name):
+        if self.lang != "en" and self.style not in ("snake", "upper_words", "kebab"):
+            return name
         parts = re.split(r"[_ ]", name)
         if self.short and len(parts) > 1:
             parts = [self.rng.choice(ABBREVIATIONS[part]) if part in ABBREVIATIONS and self.rng.random() < 0.5 else part for part in parts]
@@ -216,11 +219,9 @@ class _Writer:
 
     def small_table(self, single=False):
         rng = self.rng
-        taken = [entry for entry in self.slots.values()]
-        names = {words(key) for slot in taken for key in slot.keys}
-        chosen, rest = self.entries(rng.randint(2, 7), single=True)
-        chosen = [entry for entry in chosen if not entry.many and entry.type.name not in ("sentence",)
-                  and not any(words(key) in names for key in entry.keys)] or [e for e in chosen if not e.many][:2]
+        chosen, rest = self.entries(rng.randint(2, 8), single=True)
+        chosen = [entry for entry in chosen if not entry.many and entry.type.name != "sentence"
+                  and not any(entry.clashes(other) for other in self.declared)][:7]
         if len(chosen) < 2:
             return
         parts = {f"p{i}": Slot(f"p{i}", entry.type, list(entry.keys)) for i, entry in enumerate(chosen)}

@@ -75,7 +75,10 @@ GENERIC = frozenset("""name date total amount number address phone email company
     description person quantity contact reference location state year organisation organization month day percent percentage rate
     duration url website mail tel telephone sum cost account no nr num ref when who where what place when_ subject text note notes comment
     product item items products people companies names dates amounts numbers from to by currency unit note weight size level result count
-    sender recipient author""".split())
+    sender recipient author
+    nom nombre nome namen datum fecha data betrag importe importo montant summe numero nummer número numéro adresse dirección indirizzo direccion
+    telefon telefono teléfono téléphone firma empresa azienda ort ville ciudad città prezzo precio prix preis stato estado statut artikel articulo
+    descrizione descripcion fornitore cliente kunde client menge cantidad quantità uhrzeit hora ora heure zeit titel titre título titolo""".split())
 
 
 @lru_cache(maxsize=100_000)

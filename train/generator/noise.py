@@ -8,6 +8,7 @@ outside a span or wholly inside it, so a span always covers its value as it now 
 """
 import re
 from bisect import bisect_left, bisect_right
+from functools import lru_cache
 
 from .keys import GENERIC, words
 from .values import table
@@ -167,17 +168,34 @@ def paragraphs(rng, text, fields, lang, share=None):
         before = rng.choices([0, 1, 2], [55, 35, 10])[0]
         edits = [(0, 0, "".join(rng.choice(lines) + "\n\n" for _ in range(before)))] if before else []
         after = rng.choices([0, 1, 2, 3], [15, 50, 25, 10])[0]
-        edits.append((len(text), len(text), "".join("\n\n" + rng.choice(lines) for _ in range(after))))
+        edits.append((len(text), len(text), "".join("\n\n" + (rng.choice(lines) if rng.random() < 0.8 else filler(rng, lang)) for _ in range(after))))
         return edit(text, fields, edits)
     gaps = [0, len(text)] + [m.start() for m in re.finditer(r"\n\n", text)]
     fill = {}
     count = 0
     while count < share:
-        part = " ".join(rng.choice(lines) for _ in range(rng.randint(1, 5)))
+        part = " ".join(filler(rng, lang) for _ in range(rng.randint(1, 7)))
         count += len(part.split())
         fill.setdefault(rng.choice(gaps), []).append(part)
     edits = [(at, at, "\n\n".join(parts) + "\n\n" if at == 0 else "\n\n" + "\n\n".join(parts)) for at, parts in sorted(fill.items())]
     return edit(text, fields, edits)
+
+
+def filler(rng, lang):
+    """A sentence that says nothing: a boilerplate line, or one put together from parts."""
+    if rng.random() < 0.35:
+        return rng.choice(table("boilerplate", lang))
+    subject, verb, tail = (rng.choice(part) for part in _parts(lang))
+    return f"{subject} {verb}{', ' if tail.startswith(('and ', 'which ', 'while ', 'und ', 'et ', 'y ', 'e ', 'weil ', 'obwohl ', 'soweit ')) else ' ' if tail else ''}{tail}."
+
+
+@lru_cache(maxsize=None)
+def _parts(lang):
+    """(subjects, verbs, tails) of tables/filler; no tail is as likely as a handful of them."""
+    parts = {"s": [], "v": [], "t": [""] * 6}
+    for line in table("filler", lang):
+        parts[line[0]].append(line[2:].strip())
+    return parts["s"], parts["v"], parts["t"]
 
 
 def _disjoint(edits):

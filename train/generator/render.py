@@ -11,6 +11,7 @@ from .keys import words
 from .sheets import Block, Choice, Many, Maybe, Stray, Switch, Value
 
 MAYBE = 0.6         # how often a ((part)) stands
+REPEATING = {"integer", "choice", "decimal", "percent", "oneof"}       # columns of these repeat their values
 GAP = re.compile(r"( {2,})$")
 
 
@@ -22,6 +23,7 @@ class Answer:
     records: list = field(default_factory=list)     # [{part name: [start, end]}, ...]
     index: int = None                               # of the option, for a choice
     flag: bool = None
+    hinted: bool = False                            # only a {slot~} form was written: neither present nor truly absent
 
     @property
     def present(self):
@@ -91,11 +93,11 @@ class _Writer:
         self.put(text)
         return [start, self.length]
 
-    def draw(self, kind):
+    def draw(self, kind, era=None):
         last = self.out[-1] if self.out else "\n"
         self.voice.line_start = last.endswith("\n")
         self.types.add(kind.name)
-        value = self.voice.draw(kind)
+        value = self.voice.draw(kind, era)
         if kind.name == "choice" and self.capital and re.search(r"(:|\n|\||\*|\t) *$", last):
             value = self.capital(value)
         return value
@@ -118,13 +120,14 @@ class _Writer:
         if slot.many:
             return self.list_value(slot)
         if slot.name not in self.values:
-            self.values[slot.name] = self.draw(slot.type)
+            self.values[slot.name] = self.draw(slot.type, slot.era)
         value = self.values[slot.name]
         self.types.add(slot.type.name)
+        answer = self.answers[slot.name]
         if node.short:
+            answer.hinted = True
             self.put(self.voice.shorten(slot.type.name, value))
             return
-        answer = self.answers[slot.name]
         if slot.type.name == "choice":
             answer.index = _option(slot.type.args, value)
         answer.spans.append(self.put_value(value))
@@ -146,8 +149,8 @@ class _Writer:
         """A value this list or column has not had yet, if a few draws find one."""
         seen = self.lists.setdefault(id(slot), set())
         for _ in range(6):
-            value = self.draw(slot.type)
-            if value not in seen or slot.type.name in ("integer", "choice", "decimal", "percent", "oneof"):
+            value = self.draw(slot.type, slot.era)
+            if value not in seen or (not slot.many and slot.type.name in REPEATING):
                 break
         seen.add(value)
         return value

@@ -8,6 +8,11 @@ something else in the text could answer.
 """
 from .keys import GENERIC, LEAVES, PARENTS, Namer, identity, is_generic, words
 
+DESCRIPTIONS = {
+    "en": ["the {}", "{}", "{} as written in the text", "what the document gives as {}", "{}, if stated", "the {} mentioned here"],
+    "de": ["{}", "{} laut Dokument", "the {}", "{}, falls angegeben"], "fr": ["{}", "{} indiqué dans le document", "the {}"],
+    "es": ["{}", "{} que figura en el documento", "the {}"], "it": ["{}", "{} riportato nel documento", "the {}"],
+}
 NUMERIC = {"money", "decimal", "percent", "integer", "quantity", "bigmoney", "temperature"}
 
 
@@ -49,8 +54,9 @@ class _Chooser:
 
     def choose(self, strangers):
         rng = self.rng
-        present = [name for name, answer in self.document.answers.items() if answer.present]
-        absent = [name for name, answer in self.document.answers.items() if not answer.present]
+        answers = self.document.answers
+        present = [name for name, answer in answers.items() if answer.present]
+        absent = [name for name, answer in answers.items() if not answer.present and not answer.hinted]
         rng.shuffle(present)
         rng.shuffle(absent)
         mode = rng.random()
@@ -93,7 +99,8 @@ class _Chooser:
         slot = answer.slot
         if slot.parts is not None:
             return self.add_records(answer)
-        described = slot.description is not None and self.rng.random() < 0.15
+        description = self.describe(slot)
+        described = description is not None
         path = None
         if described and self.rng.random() < 0.35:
             path = self.claim([self.namer.vague()], slot)
@@ -101,8 +108,18 @@ class _Chooser:
         if path is None:
             return
         field = {"path": path, "kind": "list" if slot.many else "scalar", "type": None,
-                 "description": slot.description if described else None, "spans": [list(span) for span in answer.spans]}
+                 "description": description, "spans": [list(span) for span in answer.spans]}
         self.fields.append(self.typed(field, slot, answer))
+
+    def describe(self, slot):
+        """The sheet's description, or now and then another name of the slot in words; mostly None."""
+        rng = self.rng
+        if slot.description is not None:
+            return slot.description if rng.random() < (0.3 if slot.type.name == "flag" else 0.17) else None
+        keys = [key for key in slot.keys if len(words(key)) > 1 or not is_generic(key)]
+        if not keys or rng.random() >= 0.08:
+            return None
+        return rng.choice(DESCRIPTIONS[self.document.lang]).format(" ".join(words(rng.choice(keys))))
 
     def typed(self, field, slot, answer):
         kind = slot.type.name
@@ -167,8 +184,9 @@ class _Chooser:
             return [self.namer.spell((rng.choice(slot.keys) if slot.keys else slot.name).replace(".", "_"))]
         key = rng.choice(keys)
         if "_" not in key and not slot.group and rng.random() < 0.12:
-            prefixed = f"{_plain(self.document.kind)}_{key}"
-            if prefixed.count("_") < 3 and words(key)[0] not in words(self.document.kind):
+            kind = words(self.document.kind)
+            prefixed = f"{kind[0]}_{key}"
+            if len(kind) == 1 and words(key)[0] not in kind:
                 return [self.namer.spell(prefixed)]
         return [self.namer.spell(key)]
 
@@ -263,6 +281,10 @@ class _Chooser:
             path = [self.namer.spell(key), name]
         else:
             path = [self.namer.spell(f"{_singular(key)}_{_plural('_'.join(words(name)))}")]
+            if len(words(name)) > 2 or set(words(key)) & set(words(name)):
+                path = [self.namer.spell(_plural("_".join(words(name))))]
+                if len(words(name)) < 2 or words(path[0]) in self.owners:
+                    return
         if self.claim(path, slot):
             spans = [list(record[part.name]) for record in answer.records if part.name in record]
             self.fields.append({"path": path, "kind": "list", "type": hint(rng, part.type.name), "description": None, "spans": spans})

@@ -17,6 +17,7 @@ A text is compiled once into a tuple of nodes; render.py walks them.
 import re
 from collections import namedtuple
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 LANGUAGES = ("en", "de", "fr", "es", "it")
@@ -40,6 +41,17 @@ Choice = namedtuple("Choice", "branches")
 Maybe = namedtuple("Maybe", "body")
 
 
+# Words of a name that tell when its date lies; the first match counts.
+ERAS = {era: frozenset(words.split()) for era, words in {
+    "birth": "birth birthday dob born geburt geburtsdatum geboren naissance nacimiento nascita",
+    "after": "due end ends until expiry expires expiration deadline return arrival arrive arrives checkout departure_date delivery deliver maturity "
+             "next renewal closing finish leaves leaving discharge completion valid_until pay_by faellig fällig ende bis frist lieferung echeance échéance "
+             "fin limite vencimiento entrega hasta scadenza fine consegna entro review follow followup promised eta to",
+    "before": "start starts begin begins from since issued issue order ordered hired joined opened admission checkin depart departs departure founded "
+              "beginn von seit debut début inicio desde inizio dal previous last",
+}.items()}
+
+
 class SheetError(Exception):
     """A fault in a sheet; the message is "file:line: what is wrong"."""
 
@@ -61,6 +73,14 @@ class Slot:
     many: bool = False
     parts: dict = None
     line: int = 0
+
+    @cached_property
+    def era(self):
+        """When a date or time of this name lies, seen from the document's own: "birth", "before", "after" or None."""
+        if self.type is None or self.type.name not in ("date", "datetime", "time", "month", "year"):
+            return None
+        names = set(re.split(r"[_.\s]+", " ".join([self.name, *self.keys[:3]]).lower()))
+        return next((era for era, words in ERAS.items() if words & names), None)
 
     @property
     def group(self):

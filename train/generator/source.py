@@ -22,7 +22,9 @@ class Generator:
         if not self.sheets:
             raise ValueError(f"no *.doc sheets below {documents}")
         self.weights = [len(sheet.texts) ** 0.5 for sheet in self.sheets]
-        self.slots = [[slot for slot in sheet.slots.values() if slot.parts is None] for sheet in self.sheets]
+        self.slots = {}         # language -> [scalar and list slots of a sheet, ...]; English keys are asked of any document
+        for sheet in self.sheets:
+            self.slots.setdefault(sheet.lang, []).append([slot for slot in sheet.slots.values() if slot.parts is None])
 
     def example(self):
         """One example; every call gives another."""
@@ -38,7 +40,7 @@ class Generator:
     def _example(self):
         rng = self.rng
         document = dumps.dump(rng, self.values) if rng.random() < DUMPS else self._document()
-        fields = choose(rng, document, self._strangers())
+        fields = choose(rng, document, self._strangers(document.lang))
         text = document.text
         if rng.random() < noise.JOINED:
             text = noise.join(rng, document, fields, self._document())
@@ -50,6 +52,8 @@ class Generator:
         text = self.rng.choice(sheet.texts)
         return render(sheet, text, self.values.voice(self.rng, sheet.lang), self.rng)
 
-    def _strangers(self):
-        slots = self.slots[self.rng.randrange(len(self.slots))] + self.slots[self.rng.randrange(len(self.slots))]
+    def _strangers(self, lang):
+        """A few slots of other sheets, in the language or in English."""
+        sheets = self.slots.get(lang if self.rng.random() < 0.5 else "en") or next(iter(self.slots.values()))
+        slots = [slot for _ in range(2) for slot in self.rng.choice(sheets)]
         return self.rng.sample(slots, min(6, len(slots)))

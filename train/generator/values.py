@@ -11,6 +11,7 @@ itself is slow. All other words come from tables/*.txt: one value a line, `name.
 import random
 import re
 import string
+import unicodedata
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +57,6 @@ def ascii_fold(text):
     text = text.lower()
     for a, b in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("&", " "), ("ø", "o"), ("å", "a"), ("ł", "l"), ("ı", "i")):
         text = text.replace(a, b)
-    import unicodedata
     text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", text).strip("-")
 
@@ -103,8 +103,10 @@ class Voice:
         self.multiline = rng.random() < 0.5
         self.line_start = False
 
-    def draw(self, kind):
-        """A value of the Type `kind`, a non-empty str."""
+    def draw(self, kind, era=None):
+        """A value of the Type `kind`, a non-empty str; `era` (sheets.ERAS) places dates and times."""
+        if kind.name in ("date", "datetime", "time"):
+            return getattr(self, "_" + kind.name)(era)
         return getattr(self, "_" + kind.name)(*kind.args)
 
     def pool(self, kind, locale=None):
@@ -358,20 +360,15 @@ class Voice:
 
     # ---- time -----------------------------------------------------------------------------
 
-    def _date(self):
-        return self.customs.date(self.customs.day())
+    def _date(self, era=None):
+        return self.customs.date(self.customs.day(era))
 
-    def _minute(self):
-        rng = self.rng
-        hour = rng.choice([rng.randint(7, 20), rng.randint(0, 23)])
-        return hour, rng.choice([0, 0, 30, 15, 45, rng.randint(0, 59), rng.randint(0, 59)])
+    def _time(self, era=None):
+        return self.customs.time(*self.customs.hour(era))
 
-    def _time(self):
-        return self.customs.time(*self._minute())
-
-    def _datetime(self):
-        rng, day = self.rng, self.customs.day()
-        hour, minute = self._minute()
+    def _datetime(self, era=None):
+        rng, day = self.rng, self.customs.day(era)
+        hour, minute = self.customs.hour(era)
         roll = rng.random()
         if roll < 0.18:
             return f"{day.isoformat()}T{hour:02d}:{minute:02d}:{rng.randrange(60):02d}{rng.choice(['Z', '', '+00:00', '+02:00', '.' + str(rng.randint(100, 999)) + 'Z', '-05:00'])}"

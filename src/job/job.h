@@ -3,8 +3,7 @@
  * States (one function in job.c changes them, fenced by (state, attempt) in the store):
  *     pending -> running -> success | failed         running -> pending (process died; attempt + 1)
  * Insert + credit hold is one transaction; result + capture (or release) another. The store's single writer thread groups
- * commits, so api/ never blocks on fsync: every verb here takes a callback. Callbacks run on job/ threads, not under locks.
- * Called by api/ and main.c. */
+ * commits, so api/ never blocks on fsync: every verb here takes a callback. Called by api/ and cli/serve.c. */
 #ifndef REFRACTR_JOB_JOB_H
 #define REFRACTR_JOB_JOB_H
 
@@ -25,6 +24,7 @@ struct jobs_options {
     int queue_limit;       /* jobs accepted and not finished, all accounts; more: 503 queue_full. Default 1000 */
     int retention_s;       /* finished jobs are kept this long, then 404. Default 86400 */
     int deadline_ms;       /* a waiter is answered 504 after this; default 30000 */
+    int engine_slots;      /* tasks the engine holds at once; 0: twice the cores. More wait here, one queue per account */
 };
 
 enum job_state { JOB_PENDING, JOB_RUNNING, JOB_SUCCESS, JOB_FAILED };
@@ -42,7 +42,7 @@ struct job_request {       /* borrowed during the call: job/ copies what it keep
     int64_t arrived_ns;                   /* monotonic: latency_ms and the deadline count from here */
 };
 
-struct job_view {          /* what a client may see of a job; clear with job_view_clear */
+struct job_view {          /* what a client may see of a job; borrowed during the reply, keep json_t's by json_incref */
     char id[JOB_ID_CHARS + 1];
     enum job_state state;
     json_t *data;          /* on success */
@@ -56,19 +56,21 @@ struct job_view {          /* what a client may see of a job; clear with job_vie
 };
 
 /* Exactly one call per job_submit/job_get that returned. `e` NULL: `view` holds the answer (wait=false: state pending).
- * `e` set: nothing was created and nothing is charged, except ERR_TIMEOUT, where view->id names the job that goes on. */
+ * `e` set: nothing was created and nothing is charged, except ERR_TIMEOUT, where view->id names the job that goes on.
+ * Runs on whichever thread has the answer (store's writer, engine, timer, caller), nothing locked: keep it short. */
 typedef void (*job_reply)(void *arg, const struct job_view *view, const struct error *e);
 
 struct jobs *jobs_open(struct store *store, struct engine *engine, const struct jobs_options *options, struct error *e);
-/* Stops intake (new submits: ERR_SHUTTING_DOWN), lets running jobs end until drain_ms, answers every waiter, joins. */
-void jobs_close(struct jobs *jobs, int drain_ms);
+/* Stops intake (new submits: ERR_SHUTTING_DOWN), lets accepted jobs end until drain_ms, answers every waiter. True: all
+ * ended and everything is freed. False: the engine or the store still holds jobs, nothing is freed and the caller must
+ * end the process with _exit; the jobs are durable and run again at the next start. */
+bool jobs_close(struct jobs *jobs, int drain_ms) __attribute__((warn_unused_result));
 void jobs_stop_intake(struct jobs *jobs);
 
 /* Never blocks. Takes plan and text in every case. `reply` may run before this returns. */
 void job_submit(struct jobs *jobs, struct job_request *request, job_reply reply, void *arg);
 /* Another account's job is not found. */
 void job_get(struct jobs *jobs, const struct caller *caller, const char *id, job_reply reply, void *arg);
-void job_view_clear(struct job_view *view);
 
 struct jobs_counters { uint64_t submitted, succeeded, failed, timed_out, recovered; int queued, running, waiting; };
 void jobs_count(struct jobs *jobs, struct jobs_counters *out);

@@ -20,7 +20,8 @@
     X(BALANCE_ADD, "UPDATE accounts SET balance = balance + ?2 WHERE id = ?1 AND balance + ?2 - held >= 0 " \
                    "RETURNING balance") \
     X(LEDGER_ADD, "INSERT INTO ledger (account_id, amount, kind, job_id, note, created_ms) VALUES (?, ?, ?, ?, ?, ?)") \
-    X(HOLD, "UPDATE accounts SET held = held + 1 WHERE id = ? AND balance - held >= 1") \
+    X(HOLD, "UPDATE accounts SET held = held + 1 WHERE id = ? AND balance - held >= 1 " \
+            "RETURNING balance - held") \
     X(RELEASE_HOLD, "UPDATE accounts SET held = held - 1 WHERE id = ? RETURNING balance - held") \
     X(CAPTURE, "UPDATE accounts SET held = held - 1, balance = balance - 1 WHERE id = ? RETURNING balance - held") \
     \

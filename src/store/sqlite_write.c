@@ -121,11 +121,11 @@ static bool idempotency_check(struct connection *c, struct store_job_insert *w, 
     return ok && (!expired || sql_run(c, sql_bind(c, SQL_JOB_LET_KEY_GO, e, "i", expired), NULL, e));
 }
 
-static bool hold_credit(struct connection *c, const char *account_id, struct error *e)
+static bool hold_credit(struct connection *c, const char *account_id, int64_t *remaining, struct error *e)
 {
-    int changes;
-    if (!sql_run(c, sql_bind(c, SQL_HOLD, e, "t", account_id), &changes, e)) return false;
-    if (changes == 1) return true;
+    bool found;
+    if (!run_returning(c, sql_bind(c, SQL_HOLD, e, "t", account_id), remaining, &found, e)) return false;
+    if (found) return true;
     return require_account(c, account_id, e) &&
            error_set(e, ERR_NO_CREDITS, "", "the account has no credits left; see /billing/ for how to get more");
 }
@@ -136,7 +136,7 @@ static bool run_job_insert(struct connection *c, struct store_write *write, stru
     w->outcome = INSERT_CREATED;
     if (w->idempotency_key && !idempotency_check(c, w, e)) return false;
     if (w->outcome != INSERT_CREATED) return true;
-    if (!hold_credit(c, w->account_id, e)) return false;
+    if (!hold_credit(c, w->account_id, &w->credits_remaining, e)) return false;
     int64_t running = w->running ? 1 : 0; /* state 1 with attempt 1, or state 0 with attempt 0 */
     sqlite3_stmt *s = sql_bind(c, SQL_JOB_ADD, e, "ttiiiitb", w->id, w->account_id, running, running,
                                (int64_t)w->details, w->now_ms, w->idempotency_key,

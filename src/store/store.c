@@ -217,6 +217,5 @@ void store_count(struct store *store, struct store_counters *out)
 {
     pthread_mutex_lock(&store->lock);
     *out = store->counters;
-    store->counters.commit_ns_max = 0;
     pthread_mutex_unlock(&store->lock);
 }

@@ -137,6 +137,7 @@ struct store_job_insert {
     enum store_insert_outcome outcome;     /* out */
     char existing_id[STORE_ID_CHARS + 1];  /* out, INSERT_REPLAY */
     enum store_job_state existing_state;   /* out, INSERT_REPLAY */
+    int64_t credits_remaining;             /* out, INSERT_CREATED: balance less holds */
 };
 
 /* pending -> running, fenced by `attempt` (the attempts before this one). `applied` false: somebody else has it. */

@@ -131,7 +131,7 @@ class Customs:
 
     def __init__(self, rng, lang, country="US"):
         self.rng, self.lang = rng, lang
-        self.today = self.last_hour = None
+        self.today = self.last_hour = self.last_year = None
         self.date_style = rng.choices(*DATE_STYLES[lang])[0]
         self.time_style = rng.choices(*TIME_STYLES[lang])[0]
         self.loose = rng.random() < 0.08        # a document that mixes its styles
@@ -174,6 +174,17 @@ class Customs:
         else:
             days = rng.choice([rng.randint(-40, 40), rng.randint(-10, 10), rng.randint(-400, 300)])
         return self.today + datetime.timedelta(days=days)
+
+    def year(self, era=None):
+        """A year; an "after" follows the last "before" (a job from 2012 to 2017)."""
+        rng = self.rng
+        if era == "after" and self.last_year is not None:
+            return self.last_year + rng.choice([0, 1, 2, 3, rng.randint(1, 12)])
+        low, high = rng.choices([(2005, 2028), (1970, 2005), (1890, 1970)], [80, 15, 5])[0]
+        year = rng.randint(low, high)
+        if era == "before":
+            self.last_year = year
+        return year
 
     def hour(self, era=None):
         """(hour, minute); an "after" lies behind the last "before" where the day allows."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from .keys import ABBREVIATIONS, STYLE, words
 from .render import Answer, Document
 from .sheets import Slot, _Parser
-from .values import table
+from .values import ascii_fold, table
 
 TABULAR = 0.35        # share of dumps that are tables
 EMPTY = ["", "", "", "-", "n/a", "N/A", "—", "--", "null", "None", "____________", "not provided", "TBD", "unknown", "(blank)", "."]
@@ -78,6 +78,11 @@ class _Writer:
         self.declared = []          # entries with a slot, written or not
         self.kind = "record"
 
+    @property
+    def word(self):
+        """The domain in one word, without umlauts: for tags and sections."""
+        return ascii_fold(self.kind.split()[0])
+
     def document(self):
         return Document("".join(self.out), self.kind, self.lang, self.slots, self.answers, self.types)
 
@@ -96,7 +101,7 @@ class _Writer:
         """`count` entries, no two of one name, and further ones of the same domains that are left out."""
         rng = self.rng
         domains = rng.sample(self.domains, 1 if single or rng.random() < 0.6 else min(len(self.domains), rng.randint(2, 3)))
-        self.kind = domains[0][0]
+        self.kind = domains[0][0] + " data"
         self.record_names = domains[0][1]
         everything = [entry for _, _, entries in domains for entry in entries]
         rng.shuffle(everything)
@@ -170,7 +175,7 @@ class _Writer:
 
     def title(self):
         rng = self.rng
-        title = rng.choice([self.kind.title(), rng.choice(self.record_names).replace("_", " ").title(), "Record", "Details", "Overview", "Report", "Data sheet", "Form",
+        title = rng.choice([self.kind.title(), self.kind.split()[0].title(), rng.choice(self.record_names).replace("_", " ").title(), "Record", "Details", "Overview", "Report", "Data sheet", "Form",
                             "Export", "Summary", "General information", "Stammdaten" if self.lang == "de" else "Profile"])
         return title.upper() if rng.random() < 0.3 else title
 
@@ -368,7 +373,7 @@ def json_form(writer, items):
     writer.put("{" + new)
     if rng.random() < 0.15:
         depth = 2
-        writer.put(step + f'"{rng.choice(["data", "result", "payload", writer.kind, "record"])}"' + colon + "{" + new)
+        writer.put(step + f'"{rng.choice(["data", "result", "payload", writer.word, "record"])}"' + colon + "{" + new)
     for i, (label, entry, answer, empty) in enumerate(items):
         if i == cut:
             depth += 1
@@ -387,7 +392,7 @@ def yaml_form(writer, items):
         items = [(writer.label(entry), entry, answer, empty) for _, entry, answer, empty in items]
     step, quote = "", rng.choice(["", "", '"', "'"])
     if rng.random() < 0.4:
-        writer.put(rng.choice(["---\n", "", "---\n"]) + rng.choice([writer.kind, "data", "spec", "config", "record"]) + ":\n")
+        writer.put(rng.choice(["---\n", "", "---\n"]) + rng.choice([writer.word, "data", "spec", "config", "record"]) + ":\n")
         step = "  "
     for label, entry, answer, empty in items:
         writer.put(step + label + ":")
@@ -409,7 +414,7 @@ def xml_form(writer, items):
     if writer.style not in ("snake", "camel", "kebab", "pascal"):
         writer.style = rng.choice(["camel", "pascal", "snake", "kebab"])
         items = [(writer.label(entry), entry, answer, empty) for _, entry, answer, empty in items]
-    root = rng.choice(["record", "data", "document", writer.kind, "entry", "root"])
+    root = rng.choice(["record", "data", "document", writer.word, "entry", "root"])
     new = rng.choice(["\n", "\n", ""])
     attributes = rng.random() < 0.2
     if rng.random() < 0.3:
@@ -433,7 +438,7 @@ def ini_form(writer, items):
         items = [(writer.label(entry), entry, answer, empty) for _, entry, answer, empty in items]
     equals, quote = rng.choice(["=", " = ", "="]), rng.choice(["", "", '"'])
     if rng.random() < 0.6:
-        writer.put(f"[{rng.choice([writer.kind, 'general', 'settings', 'main', 'default'])}]\n")
+        writer.put(f"[{rng.choice([writer.word, 'general', 'settings', 'main', 'default'])}]\n")
     for label, entry, answer, empty in items:
         if rng.random() < 0.06:
             writer.put(rng.choice(["# checked\n", "; see manual\n", "\n", "# do not edit below\n"]))

@@ -6,6 +6,8 @@
 training data true: no two fields of a template look alike to the model, and an absent field never carries a key that
 something else in the text could answer.
 """
+import re
+
 from .keys import GENERIC, LEAVES, PARENTS, Namer, identity, is_generic, words
 
 DESCRIPTIONS = {
@@ -56,7 +58,7 @@ class _Chooser:
         rng = self.rng
         answers = self.document.answers
         present = [name for name, answer in answers.items() if answer.present]
-        absent = [name for name, answer in answers.items() if not answer.present and not answer.hinted]
+        absent = [name for name, answer in answers.items() if not answer.present and not answer.hinted and not self.mentioned(answer.slot)]
         rng.shuffle(present)
         rng.shuffle(absent)
         mode = rng.random()
@@ -85,6 +87,13 @@ class _Chooser:
         if rng.random() < 0.45:
             self.group_together()
         return self.fields
+
+    def mentioned(self, slot):
+        """Whether an option of an unwritten choice stands in the text all the same, perhaps with another meaning."""
+        if slot.type is None or slot.type.name not in ("choice", "oneof"):
+            return False
+        text = self.document.text.casefold()
+        return any(re.search(rf"(?<!\w){re.escape(option.casefold())}(?!\w)", text) for option in slot.type.args)
 
     def group_together(self):
         """Fields of one group side by side, as they stand in a real template."""

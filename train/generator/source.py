@@ -30,7 +30,7 @@ class Generator:
         """One example; every call gives another."""
         while True:
             example = self._example()
-            if example["fields"]:
+            if example["fields"] and example["text"].strip():
                 return example
 
     def __iter__(self):

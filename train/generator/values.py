@@ -105,7 +105,7 @@ class Voice:
 
     def draw(self, kind, era=None):
         """A value of the Type `kind`, a non-empty str; `era` (sheets.ERAS) places dates and times."""
-        if kind.name in ("date", "datetime", "time"):
+        if kind.name in ("date", "datetime", "time", "year"):
             return getattr(self, "_" + kind.name)(era)
         return getattr(self, "_" + kind.name)(*kind.args)
 
@@ -378,9 +378,8 @@ class Voice:
                  "es": [" ", " a las ", ", "], "it": [" ", " alle ore ", ", ", " alle "]}[self.lang]
         return self.customs.date(day) + rng.choice(joint) + self.customs.time(hour, minute)
 
-    def _year(self):
-        rng = self.rng
-        return str(rng.randint(2008, 2028) if rng.random() < 0.7 else rng.randint(1890, 2035))
+    def _year(self, era=None):
+        return str(self.customs.year(era))
 
     def _month(self):
         rng, m, year = self.rng, self.rng.randrange(12), self.rng.randint(2014, 2028)
@@ -438,7 +437,7 @@ class Voice:
         value = rng.choice([rng.uniform(0.1, 10), rng.uniform(1, 30), rng.uniform(1, 100), rng.choice([5, 7, 10, 19, 20, 21, 22, 25, 50, 100])])
         if rng.random() < 0.03:
             value = -value
-        if rng.random() < 0.04 and self.lang == "en" and value > 0:
+        if rng.random() < 0.015 and self.lang == "en" and value > 0:
             return "+" + self.customs.percent(value, places)
         return self.customs.percent(max(value, 1) if not places and value > 0 else value, places)
 

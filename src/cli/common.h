@@ -1,0 +1,33 @@
+/* common.h - what account, key and credits share: they open the store beside a running service, or without one. */
+#ifndef REFRACTR_CLI_COMMON_H
+#define REFRACTR_CLI_COMMON_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "config.h"
+#include "store/store.h"
+
+/* One verb of a command: `refractr key create`. */
+struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the verb */
+    const char *help;
+};
+int run_subcommand(const char *command, const struct subcommand *table, int count, int argc, char **argv);
+
+#define OPTION_DATA(type) OPTION_TEXT(type, data, "--data", "REFRACTR_DATA", "DIR", NULL, "data folder")
+
+/* NULL: the reason was printed and `*exit_code` set. */
+struct store *cli_open_store(const char *data, bool create, int *exit_code);
+int cli_fail(const struct error *e); /* prints the error; its exit code */
+int cli_print(json_t *object);       /* one line on stdout; takes the reference; EXIT_OK, or EXIT_FAILED */
+/* A new key on an account, printed nowhere but returned: `key` gets KEY_CHARS + 1 bytes. */
+bool cli_make_key(struct store *store, const char *account_id, const char *name, char *key, int64_t *key_id,
+                  struct error *e);
+/* 1 to STORE_NAME_CHARS bytes of UTF-8? Otherwise the reason was printed. */
+bool cli_name_ok(const char *name);
+/* ISO 8601, or null for 0 */
+json_t *cli_time(int64_t wall_ms);
+
+#endif

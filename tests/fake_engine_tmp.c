@@ -1,0 +1,1 @@
+#include "unit/fake_engine.h"

@@ -23,11 +23,13 @@ INVOICE = {
 }
 
 
-def free_port():
+def free_port(besides=None):
     """A port nobody listens on; the range is searched from a place that differs between processes."""
     offset = os.getpid() * 7 % len(PORTS)
     for i in range(len(PORTS)):
         port = PORTS[(offset + i) % len(PORTS)]
+        if port == besides:
+            continue
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

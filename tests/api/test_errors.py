@@ -97,10 +97,17 @@ def test_bad_requests_are_not_charged(service):
     assert available(service, key) == 3
 
 
-@pytest.mark.parametrize("sent", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "dm_abc", "Bearer abc", "Bearer dm_", "Bearer dm_" + "a" * 38,
-                                  "Bearer dm_" + "a" * 5000, "Bearer dm_ü"], ids=str)
+AUTHORIZATIONS = {
+    "missing": None, "empty": "", "scheme alone": "Bearer", "scheme and blank": "Bearer ", "another scheme": "Basic dXNlcjpwYXNz",
+    "key alone": "dm_abc", "no prefix": "Bearer abc", "prefix alone": "Bearer dm_", "wrong checksum": "Bearer dm_" + "a" * 38,
+    "very long": "Bearer dm_" + "a" * 5000, "not ASCII": "Bearer dm_ü",
+}
+
+
+@pytest.mark.parametrize("name", AUTHORIZATIONS)
 @pytest.mark.parametrize("path", ["/api/v1/extract/", "/api/v1/account/"])
-def test_unauthenticated(service, path, sent):
+def test_unauthenticated(service, path, name):
+    sent = AUTHORIZATIONS[name]
     headers = {"Content-Type": "application/json"}
     if sent is not None:
         headers["Authorization"] = sent.encode()

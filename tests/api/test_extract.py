@@ -1,13 +1,14 @@
 """The extraction call: answers, polling, headers, to the letter."""
 
 import concurrent.futures
+import http.client
 import json
 import re
 import uuid
 
 import pytest
 import requests
-from service import available, extract, get, poll
+from service import INVOICE, available, extract, get, poll
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -60,11 +61,13 @@ def test_sync_answer_can_be_polled_and_is_the_same(service, key):
 def test_job_of_another_account_is_not_found(service, key):
     job_id = extract(service, key).json()["job_id"]
     other = service.account()[1]
-    stranger, nobody = (get(service, other, f"/api/v1/extract/{i}/") for i in (job_id, uuid.uuid4()))
-    assert stranger.status_code == nobody.status_code == 404
-    for answer in (stranger, nobody):
-        assert answer.json()["error"]["code"] == "job_not_found"
-    assert stranger.json()["error"]["message"] == nobody.json()["error"]["message"]
+    told = []
+    for asked in (job_id, str(uuid.uuid4())):
+        answer = get(service, other, f"/api/v1/extract/{asked}/")
+        assert answer.status_code == 404
+        error = answer.json()["error"]
+        told.append((error["code"], error["message"].replace(asked, "ID"), error["param"]))
+    assert told[0] == told[1] and told[0][0] == "job_not_found"
 
 
 def test_details_come_only_when_asked_for(service, key):
@@ -158,11 +161,15 @@ def test_many_at_once_get_their_own_answers(service, key):
 
 
 def test_keep_alive(service, key):
-    with requests.Session() as session:
-        for _ in range(20):
-            assert extract(service, key, session=session).status_code == 200
-        pools = session.get_adapter(service.url).poolmanager
-        assert pools.connection_from_url(service.url).num_connections == 1
+    connection = http.client.HTTPConnection("127.0.0.1", service.port)
+    connection.connect()
+    socket = connection.sock
+    for path, status in [("/api/v1/extract/", 200)] * 10 + [("/nothing", 404), ("/livez", 405), ("/api/v1/extract/", 200)]:
+        body = json.dumps(INVOICE) if status == 200 else None
+        connection.request("POST", path, body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == status and answer.read()
+        assert connection.sock is socket, f"closed after {status}"
 
 
 def test_nothing_secret_is_logged(service):

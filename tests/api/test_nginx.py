@@ -12,7 +12,7 @@ from service import INVOICE, ROOT, free_port
 from test_smuggling import CASES
 from wire import statuses
 
-requests.packages.urllib3.disable_warnings()
+pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # the certificate is the test's own
 
 MAIN = """
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log info;
@@ -29,11 +29,8 @@ def certificate(folder):
 
 class Proxy:
     def __init__(self, folder, upstream):
-        self.port, plain = free_port(), None
-        with socket.socket() as s:  # keeps the first port taken while the second is looked for
-            s.bind(("127.0.0.1", self.port))
-            plain = free_port()
-        self.plain = plain
+        self.port = free_port()
+        self.plain = plain = free_port(besides=self.port)
         text = (ROOT / "deploy" / "nginx.conf").read_text()
         for old, new in [("127.0.0.1:8080", f"127.0.0.1:{upstream}"), ("listen 80;", f"listen 127.0.0.1:{plain};"),
                          ("listen 443 ssl http2;", f"listen 127.0.0.1:{self.port} ssl http2;"),

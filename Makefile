@@ -149,6 +149,8 @@ clean: ## remove everything built (the data folder stays)
 	rm -rf build build-asan build-tsan build-fuzz
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' Makefile mk/*.mk
+
+include $(sort $(wildcard mk/*.mk))
 
 -include $(OBJECTS:.o=.d) $(addsuffix .d,$(UNIT))

@@ -15,7 +15,7 @@ BINARY = pathlib.Path(os.environ.get("REFRACTR_BINARY", ROOT / "build" / "refrac
 MODEL = pathlib.Path(os.environ.get("REFRACTR_MODEL", ROOT / "models" / "refractr-mini"))
 PORTS = range(int(os.environ.get("REFRACTR_TEST_PORT", "18200")), 18299)
 START_SECONDS = 60
-UNLIMITED = ["--rate-limit", "1000000"]  # high enough that only the tests of the limit itself meet it
+UNLIMITED = ["--rate-limit", "1000000", "--poll-limit", "1000000"]  # only the tests of a limit itself meet it
 
 INVOICE = {
     "document_text": "Invoice #2847\nDate: 2026-01-15\nTotal: €1,249.00",

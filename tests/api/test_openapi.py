@@ -28,7 +28,8 @@ def test_described_error_codes_exist(service):
 
 def test_schemathesis_finds_nothing(service, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", service.url + "/openapi.json", "--header", f"Authorization: Bearer {service.key}",
+        [sys.executable, "-m", "schemathesis.cli", "run", service.url + "/openapi.json",
          "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", "25"), "--seed", "1", "--no-color", "--workers", "1"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)})
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": os.path.dirname(__file__),
+                                                                        "REFRACTR_TEST_KEY": service.key})
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -10,10 +10,11 @@ from functools import lru_cache
 
 from .keys import ABBREVIATIONS, STYLE, words
 from .render import Answer, Document
+from .sections import sections
 from .sheets import Slot, _Parser
 from .values import ascii_fold, table
 
-TABULAR = 0.35        # share of dumps that are tables
+SECTIONS, TABULAR = 0.14, 0.3       # shares of the dumps with repeated sections, with tables
 EMPTY = ["", "", "", "-", "n/a", "N/A", "—", "--", "null", "None", "____________", "not provided", "TBD", "unknown", "(blank)", "."]
 TRUE_FALSE = [("true", "false"), ("yes", "no"), ("Yes", "No"), ("on", "off"), ("1", "0"), ("Y", "N"), ("TRUE", "FALSE"), ("[x]", "[ ]"), ("enabled", "disabled")]
 TRUE_FALSE_IN = {"de": [("ja", "nein"), ("Ja", "Nein")], "fr": [("oui", "non"), ("Oui", "Non")], "es": [("sí", "no"), ("Sí", "No")], "it": [("sì", "no"), ("Sì", "No")]}
@@ -56,7 +57,10 @@ def dump(rng, values):
     """A dump or table Document with fresh values."""
     lang = rng.choices(["en", "de", "fr", "es", "it"], [76, 8, 6, 5, 5])[0]
     writer = _Writer(rng, values.voice(rng, lang), lang)
-    if rng.random() < TABULAR:
+    roll = rng.random()
+    if roll < SECTIONS:
+        sections(writer)
+    elif roll < SECTIONS + TABULAR:
         writer.table_document()
     else:
         writer.fields_document()
@@ -71,6 +75,7 @@ class _Writer:
     def __init__(self, rng, voice, lang):
         self.rng, self.voice, self.lang = rng, voice, lang
         self.out, self.length = [], 0
+        self.record_names = ["records"]
         self.slots, self.answers, self.types = {}, {}, set()
         self.style, self.short = _label_style(rng), rng.random() < 0.12
         self.bools = rng.choice(TRUE_FALSE if lang == "en" or rng.random() < 0.4 else TRUE_FALSE_IN[lang])
@@ -143,12 +148,12 @@ class _Writer:
             return " ".join(parts).upper()
         return STYLE[self.style](parts)
 
-    def value(self, kind, plain=False):
-        """A value; with `plain` one that needs no escaping in JSON, XML or CSV."""
+    def value(self, kind, plain=None, era=None):
+        """A value on one line; `plain` is a pattern of what it must not hold (quotes, separators)."""
         self.types.add(kind.name)
         self.voice.line_start = False
         for _ in range(8):
-            text = self.voice.draw(kind).replace("\n", ", ")
+            text = self.voice.draw(kind, era).replace("\n", ", ")
             if not plain or not re.search(plain, text):
                 return text
         return re.sub(plain, "", text).strip() or "0"
@@ -475,6 +480,16 @@ def log_form(writer, items):
         writer.put(" ")
 
 
+def apart(writer, items):
+    """All labels first, then all values: how text is pulled out of a two-column page."""
+    items = [item for item in items if not item[3]]
+    joint = writer.rng.choice(["\n", "\n", "   ", ":\n"])
+    writer.put(joint.join(label for label, *_ in items) + joint.rstrip(" ").rstrip("\n") + "\n" + writer.rng.choice(["", "\n"]))
+    for i, (_, entry, answer, _) in enumerate(items):
+        writer.put((joint.replace(":", "") if i else ""))
+        writer.write_value(entry, answer, False, r" {2,}")
+
+
 def header_row(writer, items):
     """A table of one row: the labels in a line, the values in the next."""
     rng = writer.rng
@@ -553,7 +568,7 @@ FORMS = [
     Form(lines([": "], before=["- ", "* ", "• ", "– ", "  ", "> ", "+ "]), 5), Form(lines(["** ", ":** ", "**: "], before=["**", "- **"]), 4),
     Form(lines([".", ".", " ", ":", "_", "|"], padded=True), 10), Form(above, 8), Form(below, 2), Form(inline, 7), Form(two_columns, 5),
     Form(json_form, 9, False), Form(yaml_form, 5, False), Form(xml_form, 4, False), Form(ini_form, 3, False), Form(log_form, 4, False),
-    Form(header_row, 4), Form(markdown_rows, 4), Form(html_rows, 3), Form(sentences, 5), Form(query_string, 1, False), Form(form_boxes, 3),
+    Form(header_row, 4), Form(apart, 3), Form(markdown_rows, 4), Form(html_rows, 3), Form(sentences, 5), Form(query_string, 1, False), Form(form_boxes, 3),
 ]
 FORM_WEIGHTS = [form.weight for form in FORMS]
 

@@ -27,6 +27,21 @@ ABBREVIATIONS = {
     "statement": ["stmt"], "received": ["rcvd"], "required": ["reqd"], "specification": ["spec"], "university": ["uni"], "vehicle": ["veh"],
 }
 
+# Words that may stand for one another in a key; used sparingly, and never where the new name belongs to another field.
+SYNONYMS = {
+    "phone": ["telephone", "tel"], "telephone": ["phone"], "email": ["mail", "e_mail"], "amount": ["sum", "value"], "company": ["firm", "organization", "business"],
+    "customer": ["client"], "client": ["customer"], "vendor": ["supplier", "seller"], "supplier": ["vendor"], "buyer": ["purchaser"], "start": ["begin", "starting"],
+    "end": ["finish", "ending"], "price": ["cost"], "cost": ["price"], "city": ["town"], "employee": ["worker", "staff_member"], "salary": ["pay", "wage"],
+    "product": ["item", "article"], "item": ["product", "article"], "website": ["url", "homepage", "web_site"], "doctor": ["physician"], "physician": ["doctor"],
+    "medication": ["drug", "medicine"], "medicine": ["medication", "drug"], "invoice": ["bill"], "tenant": ["renter", "lessee"], "landlord": ["lessor"], "car": ["vehicle", "auto"],
+    "vehicle": ["car"], "delivery": ["shipping"], "shipping": ["delivery"], "shipment": ["delivery", "consignment"], "organiser": ["host"], "organizer": ["host"], "attendees": ["participants", "guests"],
+    "participants": ["attendees"], "employer": ["company_name"], "expiry": ["expiration"], "expiration": ["expiry"], "identifier": ["id"], "id": ["identifier", "number"], "number": ["no", "id"],
+    "quantity": ["qty", "count"], "comments": ["remarks", "notes"], "remarks": ["comments"], "notes": ["remarks", "comments"], "rating": ["score", "stars"], "teacher": ["instructor"],
+    "course": ["class"], "flat": ["apartment"], "apartment": ["flat"], "contact": ["contact_person"], "manager": ["supervisor", "boss"], "birth": ["birthday"], "place": ["location"],
+    "location": ["place", "site"], "duration": ["length", "period"], "reason": ["cause"], "fee": ["charge"], "fees": ["charges"], "charge": ["fee"], "discount": ["rebate"], "holder": ["owner"],
+    "author": ["writer"], "sender": ["from"], "recipient": ["addressee", "receiver"], "gender": ["sex"], "country": ["nation"], "currency": ["currency_code"], "deadline": ["due_date"], "total": ["overall", "grand_total"],
+}
+
 # Other names for a group of fields, for nested templates. A name may stand in several lists; the clash guard sorts it out.
 GROUPS = {
     "seller": ["vendor", "supplier", "seller", "issuer", "merchant", "from"], "vendor": ["vendor", "supplier", "seller"],
@@ -57,7 +72,7 @@ GROUPS = {
 LEAVES = {
     "name": ["name", "name", "name", "full_name"], "mail": ["email", "email_address", "e_mail", "mail"], "email": ["email", "email_address", "mail"],
     "phone": ["phone", "phone_number", "telephone", "tel"], "tel": ["phone", "phone_number", "telephone"], "address": ["address", "full_address", "postal_address"],
-    "vat": ["vat_id", "tax_id", "vat_number"], "vatid": ["vat_id", "tax_id"], "city": ["city", "town"], "street": ["street", "street_address"],
+    "taxid": ["tax_id", "vat_id", "tax_number"], "vat": ["vat_id", "tax_id", "vat_number"], "vatid": ["vat_id", "tax_id"], "city": ["city", "town"], "street": ["street", "street_address"],
     "postcode": ["postcode", "zip", "postal_code", "zip_code"], "zip": ["zip", "postcode", "postal_code"], "dob": ["date_of_birth", "dob", "birth_date"],
     "birth": ["date_of_birth", "dob", "birth_date"], "born": ["date_of_birth", "dob", "birth_date"], "id": ["id", "number", "identifier"],
     "url": ["website", "url"], "web": ["website", "url", "homepage"], "iban": ["iban"], "bic": ["bic", "swift"], "job": ["job_title", "position"],

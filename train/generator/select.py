@@ -8,12 +8,18 @@ something else in the text could answer.
 """
 import re
 
-from .keys import GENERIC, LEAVES, PARENTS, Namer, identity, is_generic, words
+from .keys import GENERIC, LEAVES, PARENTS, SYNONYMS, Namer, identity, is_generic, words
 
 DESCRIPTIONS = {
     "en": ["the {}", "{}", "{} as written in the text", "what the document gives as {}", "{}, if stated", "the {} mentioned here"],
     "de": ["{}", "{} laut Dokument", "the {}", "{}, falls angegeben"], "fr": ["{}", "{} indiqué dans le document", "the {}"],
     "es": ["{}", "{} que figura en el documento", "the {}"], "it": ["{}", "{} riportato nel documento", "the {}"],
+}
+QUESTIONS = {
+    "person": ["Who is the {}?", "name of the {}", "who is given as {}?"], "date": ["When is the {}?", "On which day is the {}?", "date given as {}"],
+    "time": ["At what time is the {}?", "time of the {}"], "city": ["Where is the {}?", "Which city is the {}?"], "money": ["How much is the {}?", "amount of the {}", "What is the {}?"],
+    "integer": ["How many: {}?", "number given as {}", "What is the {}?"], "flag": ["Is it true: {}?", "whether {}", "{}: yes or no?"], "company": ["Which company is the {}?", "Who is the {}?"],
+    "any": ["What is the {}?", "Which {}?", "What does the document say about {}?", "find the {}", "extract the {}"],
 }
 NUMERIC = {"money", "decimal", "percent", "integer", "quantity", "bigmoney", "temperature"}
 
@@ -45,6 +51,7 @@ class _Chooser:
         self.fields, self.seen, self.tops = [], set(), {}
         self.nested = {}                # group -> whether it is nested in this template
         self.owners = self._owners()
+        self.parent = rng.choice(PARENTS + [_plain(document.kind)] * 9) if rng.random() < 0.08 else None
 
     def _owners(self):
         """Key name -> slots of the sheet that go by it; a key of two slots names neither."""
@@ -80,8 +87,8 @@ class _Chooser:
         for slot in strangers[:foreign]:
             self.add_stranger(slot)
         rng.shuffle(self.fields)
-        if rng.random() < 0.06:
-            parent = self.namer.spell(rng.choice(PARENTS + [_plain(self.document.kind)] * 6))
+        if self.parent:
+            parent = self.namer.spell(self.parent)
             for field in self.fields:
                 field["path"] = [parent] + field["path"]
         if rng.random() < 0.45:
@@ -128,6 +135,8 @@ class _Chooser:
         keys = [key for key in slot.keys if len(words(key)) > 1 or not is_generic(key)]
         if not keys or rng.random() >= 0.08:
             return None
+        if rng.random() < 0.3:
+            return rng.choice(QUESTIONS.get(slot.type.name, QUESTIONS["any"])).format(" ".join(words(rng.choice(keys))))
         return rng.choice(DESCRIPTIONS[self.document.lang]).format(" ".join(words(rng.choice(keys))))
 
     def typed(self, field, slot, answer):
@@ -191,13 +200,26 @@ class _Chooser:
         keys = [key for key in slot.keys if "." not in key]
         if not keys:
             return [self.namer.spell((rng.choice(slot.keys) if slot.keys else slot.name).replace(".", "_"))]
-        key = rng.choice(keys)
+        key = self.reworded(rng.choice(keys))
+        kind = words(self.document.kind)
+        if self.parent and words(self.parent) == kind and words(key)[0] == kind[0] and len(words(key)) > 1 and rng.random() < 0.7:
+            return [self.namer.spell("_".join(words(key)[1:]))]
         if "_" not in key and not slot.group and rng.random() < 0.12:
-            kind = words(self.document.kind)
             prefixed = f"{kind[0]}_{key}"
             if len(kind) == 1 and words(key)[0] not in kind:
                 return [self.namer.spell(prefixed)]
         return [self.namer.spell(key)]
+
+    def reworded(self, key):
+        """`key` with one of its words replaced by another that means the same; mostly as it is."""
+        if self.rng.random() >= 0.08:
+            return key
+        parts = re.split(r"[_ ]", key)
+        at = [i for i, part in enumerate(parts) if part in SYNONYMS]
+        if at:
+            i = self.rng.choice(at)
+            parts[i] = self.rng.choice(SYNONYMS[parts[i]])
+        return "_".join(parts)
 
     def safe(self, path, answer):
         """Whether only this slot can be meant. Absent fields: no bare key whose type stands in the text."""

@@ -48,8 +48,9 @@ def table(name, lang="en"):
 
 
 @lru_cache(maxsize=None)
-def _faker(locale):
-    return Faker(locale, use_weighting=locale == "es_CL")       # its names cannot do without
+def _faker(locale, weighted=False):
+    """Names are drawn evenly, as rare ones teach more; addresses by weight, as most of them are plain."""
+    return Faker(locale, use_weighting=weighted or locale == "es_CL")       # the names of es_CL cannot do without
 
 
 def ascii_fold(text):
@@ -85,7 +86,7 @@ class Values:
 
     def _grow(self, key, values):
         kind, locale = key
-        fake = _faker(locale)
+        fake = _faker(locale, kind in ("address", "street_address", "company"))
         fake.seed_instance(zlib.crc32(f"{self.seed}/{kind}/{locale}/{len(values)}".encode()))
         make = getattr(fake, kind, None) or getattr(_faker("en_US"), kind)
         for _ in range(CHUNK):

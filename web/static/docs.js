@@ -37,7 +37,7 @@ function dressCode(box, index) {
     pre.tabIndex = 0;
   });
   if (box.classList.contains('many')) dressMany(box, panes, index);
-  else if (box.classList.contains('reply')) box.prepend(el('div', { class: 'bar' }, el('span', { class: 'says' }, 'Answer')));
+  else if (box.classList.contains('reply')) box.prepend(el('span', { class: 'says' }, 'Answer'));
   else box.append(copyButton(() => panes[0].textContent));
 }
 

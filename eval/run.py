@@ -26,7 +26,8 @@ import sets
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-MODELS = {"refractr": ROOT / "models", "reference": ROOT / "models", "prototype": ROOT.parent / "shared/model"}
+MODELS = {"refractr": ROOT / "models", "reference": ROOT / "models", "torch": ROOT / "models",
+          "prototype": ROOT.parent / "shared/model"}
 
 
 def options():

@@ -26,10 +26,13 @@ class Entry:
     def __init__(self, type, many, labels, keys):
         self.type, self.many, self.labels, self.keys = type, many, labels, keys
         self.sets = [frozenset(words(name)) for name in dict.fromkeys(labels + keys)]
+        self.verdicts = {}          # other entry -> whether it clashes; the pool is small and asked again and again
 
     def clashes(self, other):
         """Whether one of the names of one is contained in a name of the other."""
-        return any(a <= b or b <= a for a in self.sets for b in other.sets)
+        if other not in self.verdicts:
+            self.verdicts[other] = any(a <= b or b <= a for a in self.sets for b in other.sets)
+        return self.verdicts[other]
 
     def same(self, other):
         return any(a == b for a in self.sets for b in other.sets)

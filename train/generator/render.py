@@ -40,11 +40,20 @@ class Document:
     answers: dict
     types: set
     values: dict = field(default_factory=dict)      # slot name -> the value drawn, for checks
+    cache: dict = field(default_factory=dict)       # what depends on the slots alone; a sheet's documents share one
+
+    def owners(self):
+        """Key words -> names of the slots that go by them; a key of two slots names neither."""
+        return self._of_slots("owners", owners)
 
     def known_words(self):
         """Every word in a key name of any declared field or record part."""
-        slots = [part for slot in self.slots.values() for part in (slot, *(slot.parts or {}).values())]
-        return {word for slot in slots for key in (*slot.keys, slot.name) for word in words(key)}
+        return self._of_slots("words", known_words)
+
+    def _of_slots(self, name, make):
+        if name not in self.cache:
+            self.cache[name] = make(self.slots)
+        return self.cache[name]
 
     def all_spans(self):
         """Every span list of the document, for those who move them."""
@@ -52,6 +61,19 @@ class Document:
             yield from answer.spans
             for record in answer.records:
                 yield from record.values()
+
+
+def owners(slots):
+    found = {}
+    for slot in slots.values():
+        for key in slot.keys:
+            found.setdefault(words(key), set()).add(slot.name)
+    return found
+
+
+def known_words(slots):
+    every = [part for slot in slots.values() for part in (slot, *(slot.parts or {}).values())]
+    return {word for slot in every for key in (*slot.keys, slot.name) for word in words(key)}
 
 
 def render(sheet, text, voice, rng):
@@ -74,7 +96,8 @@ class _Writer:
     def write(self, nodes):
         self.walk(nodes)
         text = "".join(self.out)
-        document = Document(text, self.sheet.kind, self.sheet.lang, self.sheet.slots, self.answers, self.types, self.values)
+        sheet = self.sheet
+        document = Document(text, sheet.kind, sheet.lang, sheet.slots, self.answers, self.types, self.values, sheet.cache)
         return _trim(document)
 
     # ---- output -----------------------------------------------------------------------------

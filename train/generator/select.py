@@ -50,16 +50,8 @@ class _Chooser:
         self.namer = Namer(rng, document.kind)
         self.fields, self.seen, self.tops = [], set(), {}
         self.nested = {}                # group -> whether it is nested in this template
-        self.owners = self._owners()
+        self.owners = document.owners()
         self.parent = rng.choice(PARENTS + [_plain(document.kind)] * 9) if rng.random() < 0.08 else None
-
-    def _owners(self):
-        """Key name -> slots of the sheet that go by it; a key of two slots names neither."""
-        owners = {}
-        for slot in self.document.slots.values():
-            for key in slot.keys:
-                owners.setdefault(words(key), set()).add(slot.name)
-        return owners
 
     def choose(self, strangers):
         rng = self.rng
@@ -100,7 +92,7 @@ class _Chooser:
         if slot.type is None or slot.type.name not in ("choice", "oneof"):
             return False
         text = self.document.text.casefold()
-        return any(re.search(rf"(?<!\w){re.escape(option.casefold())}(?!\w)", text) for option in slot.type.args)
+        return any(_stands_in(option.casefold(), text) for option in slot.type.args)
 
     def group_together(self):
         """Fields of one group side by side, as they stand in a real template."""
@@ -349,6 +341,17 @@ ALIKE = [
     {"ident", "uuid", "hash", "plate", "vatid", "isbn", "iban", "bic", "cardtail"}, {"product", "phrase", "oneof", "sentence", "job", "skill"},
     {"url", "hostname", "path", "ip"},
 ]
+
+
+def _stands_in(words_, text):
+    """Whether `words_` stands in `text` as whole words."""
+    at = text.find(words_)
+    while at >= 0:
+        end = at + len(words_)
+        if not text[at - 1:at].isalnum() and not text[end:end + 1].isalnum():
+            return True
+        at = text.find(words_, at + 1)
+    return False
 
 
 def _plain(kind):

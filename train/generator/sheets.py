@@ -105,6 +105,7 @@ class Sheet:
     lang: str
     slots: dict
     texts: list
+    cache: dict = field(default_factory=dict)       # what others derive from the slots; see render.Document
 
     @staticmethod
     def load(path):

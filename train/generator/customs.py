@@ -165,7 +165,7 @@ class Customs:
             self.today = datetime.date(first, 1, 1) + datetime.timedelta(days=rng.randrange((2030 - first) * 365))
         if era == "birth":
             days = -rng.randint(1, 90 * 365) if rng.random() < 0.15 else -rng.randint(18 * 365, 80 * 365)
-        elif rng.random() < 0.06:
+        elif rng.random() < 0.03:
             days = rng.randint(-3000, 1500)
         elif era == "after":
             days = rng.choice([rng.randint(1, 45), rng.randint(1, 400), rng.randint(1, 1500)])

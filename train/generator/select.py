@@ -88,7 +88,9 @@ class _Chooser:
         return self.fields
 
     def mentioned(self, slot):
-        """Whether an option of an unwritten choice stands in the text all the same, perhaps with another meaning."""
+        """Whether an option of an unwritten choice stands in the text all the same, or amounts tell the currency."""
+        if slot.type is not None and slot.type.name == "currency":
+            return bool(self.document.types & {"money", "bigmoney"})
         if slot.type is None or slot.type.name not in ("choice", "oneof"):
             return False
         text = self.document.text.casefold()

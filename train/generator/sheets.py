@@ -42,14 +42,14 @@ Maybe = namedtuple("Maybe", "body")
 
 
 # Words of a name that tell when its date lies; the first match counts.
-ERAS = {era: frozenset(words.split()) for era, words in {
-    "birth": "birth birthday dob born geburt geburtsdatum geboren naissance nacimiento nascita",
-    "after": "due end ends until expiry expires expiration deadline return arrival arrive arrives checkout departure_date delivery deliver maturity "
+ERAS = [(era, frozenset(words.split())) for era, words in (
+    ("birth", "birth birthday dob born geburt geburtsdatum geboren naissance nacimiento nascita"),
+    ("after", "out checkout abreise salida uscita"), ("before", "in checkin anreise entrada ingresso"),
+    ("after", "due end ends until expiry expires expiration deadline return arrival arrive arrives checkout departure_date delivery deliver maturity "
              "next renewal closing finish leaves leaving discharge completion valid_until pay_by faellig fällig ende bis frist lieferung echeance échéance "
-             "fin limite vencimiento entrega hasta scadenza fine consegna entro review follow followup promised eta to",
-    "before": "start starts begin begins from since issued issue order ordered hired joined opened admission checkin depart departs departure founded "
-              "beginn von seit debut début inicio desde inizio dal previous last",
-}.items()}
+             "fin limite vencimiento entrega hasta scadenza fine consegna entro review follow followup promised eta to"),
+    ("before", "start starts begin begins from since issued issue order ordered hired joined opened admission checkin depart departs departure founded "
+              "beginn von seit debut début inicio desde inizio dal ab previous last"))]
 
 
 class SheetError(Exception):
@@ -80,7 +80,7 @@ class Slot:
         if self.type is None or self.type.name not in ("date", "datetime", "time", "month", "year"):
             return None
         names = set(re.split(r"[_.\s]+", " ".join([self.name, *self.keys[:3]]).lower()))
-        return next((era for era, words in ERAS.items() if words & names), None)
+        return next((era for era, words in ERAS if words & names), None)
 
     @property
     def group(self):

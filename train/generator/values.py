@@ -436,7 +436,7 @@ class Voice:
         rng = self.rng
         places = rng.choice([0, 0, 0, 1, 1, 2])
         value = rng.choice([rng.uniform(0.1, 10), rng.uniform(1, 30), rng.uniform(1, 100), rng.choice([5, 7, 10, 19, 20, 21, 22, 25, 50, 100])])
-        if rng.random() < 0.03:
+        if rng.random() < 0.01:
             value = -value
         if rng.random() < 0.015 and self.lang == "en" and value > 0:
             return "+" + self.customs.percent(value, places)

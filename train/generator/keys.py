@@ -54,7 +54,7 @@ GROUPS = {
     "recipient": ["recipient", "to", "receiver", "addressee"], "receiver": ["receiver", "recipient", "addressee"],
     "landlord": ["landlord", "lessor", "owner"], "tenant": ["tenant", "lessee", "renter"], "doctor": ["doctor", "physician", "provider"],
     "physician": ["physician", "doctor", "clinician"], "hospital": ["hospital", "facility", "clinic"], "company": ["company", "organization", "firm", "business"],
-    "bank": ["bank", "bank_details", "bank_account", "payment_details"], "contact": ["contact", "contact_details", "contact_info"],
+    "bank": ["bank", "bank_details", "payment_details"], "contact": ["contact", "contact_details", "contact_info"],
     "vehicle": ["vehicle", "car", "vehicle_details"], "policy": ["policy", "policy_details"], "insurer": ["insurer", "insurance_company", "insurance"],
     "insured": ["insured", "policyholder", "policy_holder"], "guest": ["guest", "guest_details", "visitor"], "passenger": ["passenger", "traveller", "traveler"],
     "hotel": ["hotel", "property", "accommodation"], "property": ["property", "premises", "real_estate"], "lender": ["lender", "creditor"],

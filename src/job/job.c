@@ -72,9 +72,10 @@ static void answer(struct job *job, const struct job_view *view, const struct er
     if (reply) reply(arg, view, e);
 }
 
+/* Touches nothing that changes after the insert: the timer thread calls it while an engine thread works on the job. */
 static struct job_view view_of(const struct job *job, enum job_state state)
 {
-    struct job_view view = {.state = state, .credits_remaining = -1, .latency_ms = job->latency_ms};
+    struct job_view view = {.state = state, .credits_remaining = -1};
     memcpy(view.id, job->id, sizeof view.id);
     return view;
 }
@@ -110,6 +111,7 @@ static void settled(struct store_write *write)
     }
     bool succeeded = settle->result != NULL;
     struct job_view view = view_of(job, succeeded ? JOB_SUCCESS : JOB_FAILED);
+    view.latency_ms = job->latency_ms;
     if (!settle->applied) {
         struct error e;
         error_set(&e, ERR_INTERNAL, "", "this job was taken over by another process");

@@ -26,7 +26,7 @@ import sets
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-MODELS = {"refractr": ROOT / "models", "reference": ROOT / "models", "torch": ROOT / "models",
+MODELS = {"refractr": ROOT / "models/refractr-mini", "reference": ROOT / "models/refractr-mini", "torch": ROOT / "models/refractr-mini",
           "prototype": ROOT.parent / "shared/model"}
 
 

@@ -39,6 +39,8 @@ class Document:
     slots: dict
     answers: dict
     types: set
+    found: list = field(default_factory=list)       # [(type name, [start, end])]: every value written, distractors too
+    blurred: set = field(default_factory=set)       # types of which a {slot~} form stands in the text
     values: dict = field(default_factory=dict)      # slot name -> the value drawn, for checks
     cache: dict = field(default_factory=dict)       # what depends on the slots alone; a sheet's documents share one
 
@@ -57,6 +59,8 @@ class Document:
 
     def all_spans(self):
         """Every span list of the document, for those who move them."""
+        for _, span in self.found:
+            yield span
         for answer in self.answers.values():
             yield from answer.spans
             for record in answer.records:
@@ -88,7 +92,7 @@ class _Writer:
         self.answers = {name: Answer(slot) for name, slot in sheet.slots.items()}
         self.values = {}            # scalar slot name -> value
         self.lists = {}             # list slot name -> values so far
-        self.types = set()
+        self.types, self.found, self.blurred = set(), [], set()
         self.record = None          # (spans, values, parts) of the record being written
         self.aligned = rng.random() < 0.5       # pad the columns of record blocks
         self.capital = rng.choices([None, str.capitalize, str.upper], [60, 30, 10])[0]
@@ -97,7 +101,8 @@ class _Writer:
         self.walk(nodes)
         text = "".join(self.out)
         sheet = self.sheet
-        document = Document(text, sheet.kind, sheet.lang, sheet.slots, self.answers, self.types, self.values, sheet.cache)
+        document = Document(text, sheet.kind, sheet.lang, sheet.slots, self.answers, self.types, self.found, self.blurred,
+                            self.values, sheet.cache)
         return _trim(document)
 
     # ---- output -----------------------------------------------------------------------------
@@ -111,10 +116,16 @@ class _Writer:
         """The last few characters written."""
         return "".join(self.out[-3:])[-40:] if self.out else ""
 
-    def put_value(self, text):
+    def put_value(self, text, kind):
+        """Write a value of type `kind`. -> its span"""
         start = self.length
         self.put(text)
+        self.found.append((kind.name, [start, self.length]))
         return [start, self.length]
+
+    def put_short(self, value, kind):
+        self.blurred.add(kind.name)
+        self.put(self.voice.shorten(kind.name, value))
 
     def draw(self, kind, era=None):
         last = self.out[-1] if self.out else "\n"
@@ -149,11 +160,11 @@ class _Writer:
         answer = self.answers[slot.name]
         if node.short:
             answer.hinted = True
-            self.put(self.voice.shorten(slot.type.name, value))
+            self.put_short(value, slot.type)
             return
         if slot.type.name == "choice":
             answer.index = _option(slot.type.args, value)
-        answer.spans.append(self.put_value(value))
+        answer.spans.append(self.put_value(value, slot.type))
 
     def record_value(self, node):
         spans, values, _ = self.record
@@ -162,11 +173,11 @@ class _Writer:
             values[slot.name] = self.distinct(slot)
         value = values[slot.name]
         if node.short:
-            self.put(self.voice.shorten(slot.type.name, value))
+            self.put_short(value, slot.type)
         elif slot.name in spans:
-            self.put(value)
+            self.put_value(value, slot.type)
         else:
-            spans[slot.name] = self.put_value(value)
+            spans[slot.name] = self.put_value(value, slot.type)
 
     def distinct(self, slot):
         """A value this list or column has not had yet, if a few draws find one."""
@@ -180,7 +191,7 @@ class _Writer:
 
     def list_value(self, slot):
         value = self.distinct(slot)
-        self.answers[slot.name].spans.append(self.put_value(value))
+        self.answers[slot.name].spans.append(self.put_value(value, slot.type))
 
     def many(self, node):
         count = self.rng.choices([1, 2, 3, 4, 5, 6], [8, 30, 28, 18, 10, 6])[0]
@@ -249,7 +260,7 @@ class _Writer:
         self.put(yes if value else no)
 
     def stray(self, node):
-        self.put(self.draw(node.type))
+        self.put_value(self.draw(node.type), node.type)
 
     def choice(self, node):
         self.walk(self.rng.choice(node.branches))

@@ -9,6 +9,8 @@ something else in the text could answer.
 import re
 
 from .keys import GENERIC, LEAVES, PARENTS, SYNONYMS, Namer, identity, is_generic, words
+from .overview import overview
+from .sheets import Slot
 
 DESCRIPTIONS = {
     "en": ["the {}", "{}", "{} as written in the text", "what the document gives as {}", "{}, if stated", "the {} mentioned here"],
@@ -76,6 +78,8 @@ class _Chooser:
         rng.shuffle(names)
         for name in names:
             self.add(self.document.answers[name])
+        if rng.random() < 0.12:
+            self.add_overview()
         for slot in strangers[:foreign]:
             self.add_stranger(slot)
         rng.shuffle(self.fields)
@@ -248,7 +252,7 @@ class _Chooser:
 
     def add_records(self, answer):
         rng, slot = self.rng, answer.slot
-        keys = [key for key in slot.keys if "." not in key] or [slot.name]
+        keys = [key for key in slot.keys if "." not in key and self.owners.get(words(key), {slot.name}) == {slot.name}] or [slot.name]
         parts = [part for part in slot.parts.values() if part.type.name != "flag"]
         if not parts:
             return
@@ -313,6 +317,16 @@ class _Chooser:
         if self.claim(path, slot):
             spans = [list(record[part.name]) for record in answer.records if part.name in record]
             self.fields.append({"path": path, "kind": "list", "type": hint(rng, part.type.name), "description": None, "spans": spans})
+
+    def add_overview(self):
+        """A list of everything of one kind in the text."""
+        found = overview(self.rng, self.document)
+        if not found or words(found[0]) in self.owners:
+            return
+        key, description, spans = found
+        path = self.claim([self.namer.spell(key)], Slot(key))
+        if path:
+            self.fields.append({"path": path, "kind": "list", "type": None, "description": description, "spans": spans})
 
     # ---- absent fields of other sheets ----------------------------------------------------------
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from generator import Generator, SheetError          # noqa: E402
 from generator import dumps, noise                   # noqa: E402
 from generator.keys import GENERIC, identity, words  # noqa: E402
+from generator.overview import overview              # noqa: E402
 from generator.render import render                  # noqa: E402
 from generator.select import ALIKE, _Chooser, choose           # noqa: E402
 from generator.sheets import Sheet, load_sheets      # noqa: E402
@@ -260,6 +261,21 @@ def test_joined_documents_drop_fields_the_other_could_answer():
         if text != document.text:
             foreign = other.known_words() - GENERIC
             assert all(not {word for part in field["path"][-2:] for word in words(part)} & foreign for field in fields)
+
+
+def test_an_overview_list_leaves_nothing_of_its_kind_out():
+    generator, rng, seen = Generator(14), random.Random(3), set()
+    for _ in range(1500):
+        document = generator._document()
+        found = overview(rng, document)
+        if found and found[0] in ("emails", "email_addresses", "percentages", "all_percentages"):
+            mark = "@" if "mail" in found[0] else "%"
+            rest = list(document.text)
+            for start, end in found[2]:
+                rest[start:end] = "_" * (end - start)
+            assert mark not in "".join(rest)
+            seen.add(bool(found[2]))
+    assert seen == {True, False}
 
 
 # ---- wear -----------------------------------------------------------------------------------------

@@ -60,19 +60,24 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        self.port = free_port()
+        """On any free port, which the service tells in its log; returns when it is ready."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [BINARY, "serve", "--data", self.data, "--port", str(self.port), *self.options], stdout=log, stderr=log)
+            told = log.tell()
+            self.process = subprocess.Popen([BINARY, "serve", "--data", self.data, "--port", "0", *self.options], stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
+            self.port = self.told_port(told)
             assert self.process.poll() is None, self.log.read_text()
-            try:
-                if requests.get(self.url + "/readyz", timeout=1).ok:
-                    return self
-            except requests.ConnectionError:
-                time.sleep(0.05)
+            if self.port and requests.get(self.url + "/readyz", timeout=5).ok:
+                return self
+            time.sleep(0.02)
         raise AssertionError("the service did not become ready:\n" + self.log.read_text())
+
+    def told_port(self, since):
+        for line in self.log.read_bytes()[since:].splitlines():
+            if b'"listening"' in line:
+                return json.loads(line)["port"]
+        return None
 
     def account(self, credits=1_000_000, name="test"):
         """A fresh account; returns (account_id, api_key)."""

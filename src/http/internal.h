@@ -46,6 +46,7 @@ struct request {
     size_t headers_bytes;
     int status;
     struct MHD_Response *response; /* built by whoever took the slot, queued on the server's thread */
+    atomic_bool replied;           /* the two above are there */
 
     void *data;
     void (*release)(void *data);

@@ -183,6 +183,7 @@ void request_reply(struct request *r, int status, const char *content_type, void
         put_headers(r, content_type);
     else if (free_body)
         free_body(body);
+    atomic_store(&r->replied, true);
     if (r->parked) unpark(r);
 }
 

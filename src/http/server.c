@@ -26,9 +26,9 @@ enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, CON
 
 static enum MHD_Result queue_reply(struct request *r)
 {
+    if (!atomic_load(&r->replied) || !r->response) return MHD_NO;
     struct MHD_Response *response = r->response;
     r->response = NULL;
-    if (!response) return MHD_NO;
     enum MHD_Result result = MHD_queue_response(r->connection, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return result;

@@ -16,7 +16,8 @@ An example is {"text": str, "lang": "en", "kind": "invoice", "fields": [field, .
 
 Spans are code points of the text, end exclusive. The same seed and sheets give the same examples.
 
-Two sources: the sheets in ../documents (sheets.py, render.py) and key-value dumps and tables made in code (dumps.py).
+Two sources: the sheets in ../documents (sheets.py, render.py), and key-value dumps, tables and repeated sections made in
+code (dumps.py with forms.py and grids.py, sections.py) from the field names in tables/fieldnames*.txt.
 Values come from values.py and tables/; select.py and keys.py decide what is asked and how it is called; noise.py wears
 the text as scanning, mailing and pasting do. Look at some: `python -m generator --count 5 --pretty`.
 """

@@ -1,6 +1,7 @@
 """Preview, check and time the generator. `python -m generator --help`"""
 import argparse
 import collections
+import json
 import random
 import sys
 import time
@@ -38,7 +39,6 @@ def main():
 
 def show(example, number, pretty):
     if not pretty:
-        import json
         print(json.dumps(example, ensure_ascii=False))
         return
     text = example["text"]

@@ -166,7 +166,7 @@ class _Chooser:
 
     def path(self, answer):
         """A path for the slot that no other field of this template or sheet can be taken for, or None."""
-        rng, slot = self.rng, answer.slot
+        slot = answer.slot
         for _ in range(6):
             path = self.nested_path(slot) if self.is_nested(slot.group) else None
             path = path or self.flat_path(slot)

@@ -8,7 +8,6 @@
 Names and addresses come from Faker, kept in pools of up to POOL values that grow as they are used, because Faker
 itself is slow. All other words come from tables/*.txt: one value a line, `name.lang.txt`, else `name.txt`.
 """
-import random
 import re
 import string
 import unicodedata
@@ -481,7 +480,6 @@ class Voice:
     # ---- codes ------------------------------------------------------------------------------
 
     def _ident(self, pattern=None):
-        rng = self.rng
         if pattern is None:
             pattern = self.word("ident_patterns")
         return self.pattern(pattern)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/uuid.h"
 #include "http/internal.h"
 
@@ -105,13 +106,16 @@ void request_set_account(struct request *r, const char *account_id)
 void request_add_header(struct request *r, const char *name, const char *format, ...)
 {
     size_t room = HEADERS_BYTES - r->headers_bytes, name_bytes = strlen(name) + 1;
-    if (name_bytes >= room) return;
+    char *at = r->headers + r->headers_bytes;
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(r->headers + r->headers_bytes + name_bytes, room - name_bytes, format, args);
+    int n = name_bytes < room ? vsnprintf(at + name_bytes, room - name_bytes, format, args) : -1;
     va_end(args);
-    if (n < 0 || (size_t)n >= room - name_bytes) return;
-    memcpy(r->headers + r->headers_bytes, name, name_bytes);
+    if (n < 0 || (size_t)n >= room - name_bytes) {
+        log_error(r->id, "header dropped: no room", LOG_STR("header", name));
+        return;
+    }
+    memcpy(at, name, name_bytes);
     r->headers_bytes += name_bytes + (size_t)n + 1;
 }
 

@@ -26,8 +26,8 @@ import sets
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-MODELS = {"refractr": ROOT / "models/refractr-mini", "reference": ROOT / "models/refractr-mini", "torch": ROOT / "models/refractr-mini",
-          "prototype": ROOT.parent / "shared/model"}
+SHIPPED = ROOT / "models/refractr-mini"
+MODELS = {"refractr": SHIPPED, "reference": SHIPPED, "torch": SHIPPED, "prototype": ROOT.parent / "shared/model"}
 
 
 def options():

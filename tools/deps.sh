@@ -2,9 +2,9 @@
 # Installs (or only checks for) the Debian packages each purpose needs, and the tests' Python packages in a folder of
 # their own. Quick when nothing is missing.
 #
-#   tools/deps.sh check   build|test|fuzz       exit 1 and say what to do when something is missing
-#   tools/deps.sh install build|test|fuzz       apt-get install what is missing (root, or sudo)
-#   tools/deps.sh venv DIR REQUIREMENTS         Python environment in DIR with these packages
+#   tools/deps.sh check   build|test|browser|fuzz   exit 1 and say what to do when something is missing
+#   tools/deps.sh install build|test|browser|fuzz   apt-get install what is missing (root, or sudo)
+#   tools/deps.sh venv DIR REQUIREMENTS             Python environment in DIR with these packages
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
@@ -12,6 +12,8 @@ build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-de
 test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light wrk"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl python3-minimal"
+browser="$test chromium fonts-inter fonts-jetbrains-mono"
+command -v npm >/dev/null || browser="$browser npm"
 
 missing() {
     for package in $1; do
@@ -23,6 +25,7 @@ list_of() {
     case $1 in
     build) echo "$build" ;;
     test) echo "$test" ;;
+    browser) echo "$browser" ;;
     fuzz) echo "$fuzz" ;;
     run) echo "$run" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;

@@ -1,6 +1,6 @@
 /* billing.js - balance, packs, ledger. Paying happens at Stripe; credits appear when its webhook has arrived, so after
  * coming back the page looks for them a while. */
-import { byId, el, number, safeUrl, time } from './dom.js';
+import { byId, contactNode, el, number, safeUrl, time } from './dom.js';
 import { session, web } from './http.js';
 import { busy, notice, showError } from './ui.js';
 
@@ -31,10 +31,7 @@ function showPacks({ packs, stripe, contact }) {
     byId('packs-note').textContent = 'You pay at Stripe; we never see card details. Credits do not expire.';
     return;
   }
-  const link = contact && (contact.includes('@') ? `mailto:${contact}` : safeUrl(contact));
-  const whom = contact ? [': ask ', link ? el('a', { href: link }, contact) : contact, '. '] : ['. '];
-  byId('packs-note').replaceChildren('Credits are given out by the operator of this service', ...whom,
-    'The operator runs ', el('code', {}, 'refractr credits grant'), '.');
+  byId('packs-note').replaceChildren('Credits are given out by ', contactNode(contact), '. The operator runs ', el('code', {}, 'refractr credits grant'), '.');
 }
 
 const KINDS = { purchase: 'Purchase', grant: 'Granted', refund: 'Refund', extraction: 'Extraction', capture: 'Extraction' };

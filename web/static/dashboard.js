@@ -1,7 +1,7 @@
 /* dashboard.js - signing in, and everything of an account but its money: keys, usage, jobs, webhooks, password.
  * Each panel loads by itself; a failure of one is told in its place and leaves the others alone. */
 import { barChart, lineChart } from './chart.js';
-import { byId, el, number, safeUrl, time } from './dom.js';
+import { byId, contactNode, el, number, time } from './dom.js';
 import { enter, session, web } from './http.js';
 import { busy, dialog, notice, showError, showSecret } from './ui.js';
 
@@ -18,11 +18,7 @@ function showSignIn(who) {
   byId('sign-in').hidden = false;
   byId('switch').hidden = !who.signup_open;
   if (who.signup_open) return;
-  const contact = who.contact || '';
-  const link = contact.includes('@') ? `mailto:${contact}` : safeUrl(contact);
-  byId('no-account').replaceChildren('No account yet? ', ...(contact
-    ? ['Accounts and keys are given out by ', link ? el('a', { href: link }, contact) : contact, '.']
-    : ['The operator of this service makes one with ', el('code', {}, 'refractr account create'), '.']));
+  byId('no-account').replaceChildren('No account yet? Accounts and keys are given out by ', contactNode(who.contact), '.');
 }
 
 function switchForm() {

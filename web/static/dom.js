@@ -42,6 +42,13 @@ export function safeUrl(text) {
   }
 }
 
+/* Whom to ask, as the operator configured it: an address becomes a link, words stay words. */
+export function contactNode(contact) {
+  if (!contact) return 'the operator of this service';
+  if (/^https?:\/\//.test(contact)) return el('a', { href: contact }, contact);
+  return /^[^\s@]+@[^\s@]+$/.test(contact) ? el('a', { href: `mailto:${contact}` }, contact) : contact;
+}
+
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 /* An RFC 3339 time as <time>, or "never". */

@@ -6,7 +6,7 @@ import { showJson } from './jsonview.js';
 import { drawRays } from './rays.js';
 import { LANGUAGES, snippet } from './snippets.js';
 import { colourFields, linkHover, percent, showDocument, valueSpans } from './spans.js';
-import { copyButton, showError, tabs } from './ui.js';
+import { copyButton, showError, showTips, tabs } from './ui.js';
 
 let examples = [];
 let current = null;
@@ -83,6 +83,7 @@ async function start() {
   byId('copy-place').append(copyButton(() => byId('snippet').textContent));
   byId('again').addEventListener('click', () => run(current));
   linkHover(byId('document'), byId('answer'));
+  showTips(byId('document'), byId('answer'));
   new ResizeObserver(() => current && drawRays(byId('bench'), colourFields(current.template), false)).observe(byId('bench'));
   await run(examples[0]);
 }

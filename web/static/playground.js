@@ -7,7 +7,7 @@ import { LANGUAGES, snippet } from './snippets.js';
 import { codePoints, colourFields, linkHover, percent, showDocument, utf16Offsets, valueSpans } from './spans.js';
 import { suggest } from './suggest.js';
 import { readTemplate } from './template.js';
-import { copyButton, dialog, notice, showError, tabs } from './ui.js';
+import { copyButton, dialog, notice, showError, showTips, tabs } from './ui.js';
 
 const MOST_CHARACTERS = 50000;
 const MOST_FILE_BYTES = 1 << 20;
@@ -125,12 +125,13 @@ function showAnswer(body, answer, tookMs) {
   showDocument(byId('marked'), body.document_text, spans, colours);
   showJson(byId('answer'), answer.extracted_data, colours, new Map(spans.map((s) => [s.path, s.confidence])));
   showValues(body.document_text, spans, colours);
-  byId('took').textContent = `${number(answer.metadata.latency_ms)} ms, ${number(Math.round(tookMs))} ms with the way`;
+  byId('took').textContent = `${number(answer.metadata.latency_ms)} ms in the service, ${number(Math.round(tookMs))} ms in all`;
   const warnings = answer.metadata.warnings || [];
   byId('warnings').replaceChildren(...warnings.map((w) => el('p', { class: 'notice' }, w)));
   byId('answer-panel').hidden = false;
   byId('views').hidden = false;
   views.choose(byId('view-marked'));
+  byId('answer-panel').scrollIntoView({ block: 'nearest' });
   announce(`${spans.length} values found in ${answer.metadata.latency_ms} milliseconds.`);
 }
 
@@ -139,7 +140,7 @@ function showValues(text, spans, colours) {
   const rows = spans.map((s) => el('tr', { 'data-path': s.path, 'data-start': s.start, 'data-end': s.end },
     el('td', {}, el('code', {}, s.path)),
     el('td', {}, text.slice(at[s.start], at[s.end])),
-    el('td', { class: 'num' }, `${number(s.start)} to ${number(s.end)}`),
+    el('td', { class: 'num' }, `${number(s.start)}–${number(s.end)}`),
     el('td', {}, bar(s.confidence, colours.get(s.field)), percent(s.confidence))));
   const head = el('thead', {}, el('tr', {}, ['Field', 'Text', 'Place', 'Confidence'].map((t) => el('th', { scope: 'col' }, t))));
   byId('values').replaceChildren(head, el('tbody', {}, rows));
@@ -210,6 +211,7 @@ async function start() {
   document.addEventListener('keydown', (e) => (e.ctrlKey || e.metaKey) && e.key === 'Enter' && run());
   byId('copy-answer').append(copyButton(() => byId('answer').textContent));
   linkHover(byId('marked'), byId('answer'), byId('values'));
+  showTips(byId('marked'), byId('answer'));
   const examples = await (await fetch('/static/examples.json')).json();
   const first = examples.find((e) => e.id === 'mail') || examples[0];
   setDocument(first.document_text);

@@ -74,6 +74,29 @@ export async function busy(button, place, work) {
   }
 }
 
+/* Shows the data-tip of what is under the pointer or has the focus, below it and inside the window. */
+export function showTips(...containers) {
+  const tip = el('div', { class: 'tip', 'aria-hidden': 'true', hidden: true });
+  document.body.append(tip);
+  const show = (event) => {
+    const node = event.target.closest('[data-tip]');
+    tip.hidden = !node;
+    if (!node) return;
+    tip.textContent = node.dataset.tip;
+    const box = node.getClientRects()[0];
+    tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${box.bottom + 6}px`;
+  };
+  const hide = () => { tip.hidden = true; };
+  for (const container of containers) {
+    container.addEventListener('mouseover', show);
+    container.addEventListener('focusin', show);
+    container.addEventListener('mouseleave', hide);
+    container.addEventListener('focusout', hide);
+  }
+  document.addEventListener('scroll', hide, { passive: true, capture: true });
+}
+
 /* A modal dialog with these children; -> the value of the button that closed it, "" when it was dismissed. */
 export function dialog(title, children, buttons) {
   return new Promise((resolve) => {

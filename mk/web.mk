@@ -1,0 +1,17 @@
+# The pages: what their tests need, the tests alone, and pictures of every page.
+.PHONY: deps-browser test-browser screenshots docs-errors
+
+deps-browser: tests/browser/node_modules/.installed ## install Chromium (apt) and the browser tests' packages (npm)
+tests/browser/node_modules/.installed: tests/browser/package-lock.json
+	@tools/deps.sh install browser
+	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-browser: all deps-browser deps-test ## the pages in a real browser, and the documentation's examples, against the program
+	build/venv/bin/python -m pytest -q -rs tests/browser tests/docs
+
+screenshots: all deps-browser deps-test ## pictures of every page into docs/screenshots/
+	build/venv/bin/python tools/screenshots/make.py
+
+docs-errors: ## writes the table of error codes into web/docs/index.html from src/base/error.h
+	@python3 tools/gen_error_docs.py

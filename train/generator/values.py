@@ -12,10 +12,11 @@ import re
 import string
 import unicodedata
 import zlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from faker import Faker
+from faker.providers.address.it_IT import Provider as ItalianAddress
 
 from .customs import MONTHS, SHORT_MONTHS, WEEKDAYS, Customs
 
@@ -50,6 +51,11 @@ def table(name, lang="en"):
 def _faker(locale, weighted=False):
     """Names are drawn evenly, as rare ones teach more; addresses by weight, as most of them are plain."""
     return Faker(locale, use_weighting=weighted or locale == "es_CL")       # the names of es_CL cannot do without
+
+
+@lru_cache(maxsize=None)
+def _italian_cities():
+    return sorted(ItalianAddress.cities)
 
 
 def ascii_fold(text):
@@ -88,6 +94,8 @@ class Values:
         fake = _faker(locale, kind in ("address", "street_address", "company"))
         fake.seed_instance(zlib.crc32(f"{self.seed}/{kind}/{locale}/{len(values)}".encode()))
         make = getattr(fake, kind, None) or getattr(_faker("en_US"), kind)
+        if key == ("city", "it_IT"):        # Faker keeps these in a set, whose order differs from run to run
+            make = partial(fake.random_element, _italian_cities())
         for _ in range(CHUNK):
             values.append(" ".join(make().replace("\n", ", ").split()))
 

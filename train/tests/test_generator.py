@@ -1,6 +1,8 @@
 """The generator's promises: exact spans, one seed one stream, clear faults, absent fields that nothing in the text answers."""
 import itertools
+import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,6 +135,12 @@ def test_same_seed_same_stream_other_seed_another():
     stream = [first.example() for _ in range(60)]
     assert stream == [second.example() for _ in range(60)]
     assert stream != [other.example() for _ in range(60)]
+
+
+def test_the_stream_is_the_same_in_every_process():
+    runs = {subprocess.run([sys.executable, "-m", "generator", "--count", "400", "--seed", "9"], cwd=Path(__file__).parent.parent, check=True,
+                           env={**os.environ, "PYTHONHASHSEED": hashing}, capture_output=True).stdout for hashing in "12"}
+    assert len(runs) == 1
 
 
 def test_the_global_random_state_is_left_alone():

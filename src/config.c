@@ -17,7 +17,7 @@ static const struct option_row serve_rows[] = {
     OPTION_INT(S, retention, "--retention", "REFRACTR_RETENTION", "s", "86400", 1, 31536000,
                "how long a finished job can be polled"),
     OPTION_CHOICE(S, durability, "--durability", "REFRACTR_DURABILITY", "full|normal", "normal",
-                  "full: survives a power loss, at one disk sync per commit; normal: survives kill -9"),
+                  "full: every answer survives a power loss; normal: but for the last 0.1 s"),
     OPTION_INT(S, rate, "--rate-limit", "REFRACTR_RATE_LIMIT", "N", "100", 1, 1000000, "extractions a minute per key"),
     OPTION_INT(S, poll_rate, "--poll-limit", "REFRACTR_POLL_LIMIT", "N", "6000", 1, 1000000, "polls a minute per key"),
     OPTION_INT(S, deadline_ms, "--deadline-ms", "REFRACTR_DEADLINE_MS", "ms", "30000", 1, 3600000,

@@ -17,7 +17,7 @@ struct backend_ops {
     bool (*begin)(struct backend *b, struct error *e);
     bool (*run)(struct backend *b, struct store_write *write, struct error *e);
     bool (*commit)(struct backend *b, struct error *e);
-    void (*idle)(struct backend *b); /* nothing is waiting: time for housekeeping */
+    void (*idle)(struct backend *b); /* nothing was written for a while: time for housekeeping */
 
     bool (*account_read)(struct backend *b, const char *account_id, struct store_account *out, struct error *e);
     bool (*key_find)(struct backend *b, const unsigned char *hash, struct store_key *out, struct error *e);

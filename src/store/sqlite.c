@@ -5,6 +5,10 @@
  * beside a running service is a second process, so whoever writes or checkpoints holds an flock on a file of its own for
  * just that long, and a command never checkpoints at all. Readers are read-only and do neither.
  *
+ * With durability `normal` a commit does not wait for the disk. A thread of its own syncs the log ten times a second, so
+ * a power loss undoes a tenth of a second at most, and a checkpoint, which must sync the log first, finds little to do:
+ * measured on a cloud disk, 64 MiB of log held the writer up for 55 ms without and for 5 to 15 ms with it.
+ *
  *     DIR/refractr.db          the database (with -wal and -shm while open)
  *     DIR/refractr.write       flock: writes or checkpoints now
  *     DIR/refractr.service     flock: the service of this folder lives                                               */
@@ -18,13 +22,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/sqlite_internal.h"
 
 enum {
     BUSY_TIMEOUT_MS = 5000,
-    CHECKPOINT_IDLE_PAGES = 1000,   /* copied back to the database when nothing waits */
-    CHECKPOINT_FORCED_PAGES = 16000 /* 64 MiB of log: copied back whoever waits */
+    CHECKPOINT_IDLE_PAGES = 100,     /* copied back to the database when nothing was written for a second */
+    CHECKPOINT_FORCED_PAGES = 16000, /* 64 MiB of log: copied back whoever waits */
+    SYNC_EVERY_MS = 100
 };
 
 /* ---- schema ------------------------------------------------------------------------------------------------------- */
@@ -212,8 +218,51 @@ static void batch_idle(struct backend *b)
 static int note_wal_pages(void *arg, sqlite3 *db, const char *name, int pages)
 {
     (void)db, (void)name;
-    ((struct backend *)arg)->wal_pages = pages;
+    struct backend *b = arg;
+    b->wal_pages = pages;
+    atomic_store(&b->unsynced, true);
     return SQLITE_OK;
+}
+
+/* ---- the log's syncer, for durability `normal` ---------------------------------------------------------------------- */
+
+static void *syncer_main(void *arg)
+{
+    struct backend *b = arg;
+    pthread_mutex_lock(&b->lock);
+    while (!b->closing) {
+        (void)cond_wait_until(&b->syncer_wake, &b->lock, clock_monotonic_ns() + SYNC_EVERY_MS * NS_PER_MS);
+        pthread_mutex_unlock(&b->lock);
+        if (atomic_exchange(&b->unsynced, false) && fdatasync(b->log_file) < 0) {
+            log_error(NULL, "store: the log was not synced", LOG_STR("error", strerror(errno)));
+        }
+        pthread_mutex_lock(&b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+static bool syncer_start(struct backend *b, struct error *e)
+{
+    char path[sizeof b->path + 8];
+    snprintf(path, sizeof path, "%s-wal", b->path);
+    b->log_file = open(path, O_RDONLY | O_CLOEXEC); /* SQLite keeps no locks on the log: closing this drops none */
+    if (b->log_file < 0 || pthread_create(&b->syncer, NULL, syncer_main, b) != 0) {
+        return error_set(e, ERR_STORE_UNAVAILABLE, "", "cannot watch over %s: %s", path, strerror(errno));
+    }
+    return b->syncing = true;
+}
+
+static void syncer_stop(struct backend *b)
+{
+    if (b->syncing) {
+        pthread_mutex_lock(&b->lock);
+        b->closing = true;
+        pthread_cond_signal(&b->syncer_wake);
+        pthread_mutex_unlock(&b->lock);
+        pthread_join(b->syncer, NULL);
+    }
+    if (b->log_file >= 0) close(b->log_file);
 }
 
 /* ---- connections -------------------------------------------------------------------------------------------------- */
@@ -355,6 +404,7 @@ static bool prepare_writer(struct backend *b, const struct store_options *option
 
 static void backend_close(struct backend *b)
 {
+    syncer_stop(b);
     /* Readers first: the writer, closing last, brings the log back into the database. */
     for (int i = 0; i < READERS_MAX; i++) disconnect(&b->readers[i]);
     if (b->writer.db) {
@@ -364,6 +414,7 @@ static void backend_close(struct backend *b)
     }
     if (b->write_lock >= 0) close(b->write_lock);
     if (b->service_lock >= 0) close(b->service_lock);
+    pthread_cond_destroy(&b->syncer_wake);
     pthread_cond_destroy(&b->returned);
     pthread_mutex_destroy(&b->lock);
     free(b);
@@ -384,7 +435,7 @@ static bool open_files(struct backend *b, const struct store_options *options, s
     write_lock(b);
     bool ok = prepare_writer(b, options, e);
     write_unlock(b);
-    return ok;
+    return ok && (!options->service || options->durability == DURABILITY_FULL || syncer_start(b, e));
 }
 
 static struct backend *backend_open(const struct store_options *options, struct error *e)
@@ -392,9 +443,10 @@ static struct backend *backend_open(const struct store_options *options, struct 
     struct backend *b = calloc(1, sizeof *b);
     if (!b) return error_set(e, ERR_STORE_UNAVAILABLE, "", "out of memory"), NULL;
     b->service = options->service;
-    b->write_lock = b->service_lock = -1;
+    b->write_lock = b->service_lock = b->log_file = -1;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->returned, NULL);
+    cond_init_monotonic(&b->syncer_wake);
     for (int i = 0; i < READERS_MAX; i++) reader_return(b, &b->readers[i]);
     if (open_files(b, options, e)) return b;
     backend_close(b);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "store/backend.h"
 #include "store/sqlite_sql.h"
@@ -35,7 +36,14 @@ struct backend {
     int wal_pages;      /* in the log after the last commit */
     char path[4096];
 
-    pthread_mutex_t lock; /* guards the pool */
+    bool syncing;       /* the syncer thread runs */
+    pthread_t syncer;
+    pthread_cond_t syncer_wake;
+    int log_file;       /* descriptor of the write-ahead log, for fdatasync alone */
+    atomic_bool unsynced;
+
+    pthread_mutex_t lock; /* guards the pool and `closing` */
+    bool closing;
     pthread_cond_t returned;
     struct connection readers[READERS_MAX], *idle_readers;
 };

@@ -15,6 +15,8 @@
 
 enum { BATCH_MAX = 256 };
 
+#define IDLE_NS (1 * NS_PER_S)
+
 struct store {
     const struct backend_ops *ops;
     struct backend *backend;
@@ -26,16 +28,28 @@ struct store {
     struct store_counters counters;
 };
 
+/* With the lock held. After a second without work the backend keeps house, once. */
+static void wait_for_work(struct store *store)
+{
+    int64_t idle_at = clock_monotonic_ns() + IDLE_NS;
+    bool rested = false;
+    while (!store->head && !store->closing) {
+        if (rested) {
+            pthread_cond_wait(&store->wake, &store->lock);
+        } else if (!cond_wait_until(&store->wake, &store->lock, idle_at)) {
+            pthread_mutex_unlock(&store->lock);
+            store->ops->idle(store->backend);
+            pthread_mutex_lock(&store->lock);
+            rested = true;
+        }
+    }
+}
+
 /* Takes up to BATCH_MAX writes, in the order posted. NULL: closing and nothing left. */
 static struct store_write *batch_take(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
-    if (!store->head && !store->closing) {
-        pthread_mutex_unlock(&store->lock);
-        store->ops->idle(store->backend);
-        pthread_mutex_lock(&store->lock);
-    }
-    while (!store->head && !store->closing) pthread_cond_wait(&store->wake, &store->lock);
+    wait_for_work(store);
     struct store_write *batch = store->head, **end = &store->head;
     int taken = 0;
     while (*end && taken < BATCH_MAX) end = &(*end)->next, taken++;
@@ -100,7 +114,7 @@ struct store *store_open(const struct store_options *options, struct error *e)
     store->ops = &sqlite_backend;
     store->tail = &store->head;
     pthread_mutex_init(&store->lock, NULL);
-    pthread_cond_init(&store->wake, NULL);
+    cond_init_monotonic(&store->wake);
     store->backend = store->ops->open(options, e);
     if (store->backend && pthread_create(&store->writer, NULL, writer_main, store) == 0) return store;
     if (store->backend) {

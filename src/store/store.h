@@ -26,7 +26,7 @@ enum {
 
 enum store_durability {
     DURABILITY_FULL,   /* every commit reaches the disk before it is told: survives a power loss */
-    DURABILITY_NORMAL, /* the disk is synced at checkpoints: survives kill -9; a power loss may undo the last moments */
+    DURABILITY_NORMAL, /* survives kill -9; a power loss may undo the last tenth of a second */
 };
 
 struct store_options {

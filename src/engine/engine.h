@@ -16,6 +16,7 @@ struct engine;
 
 struct engine_options {
     const char *model_dir; /* holds model.safetensors, vocab.txt, config.json; NULL: searched (beside the binary, ...) */
+    const char *data_dir;  /* or NULL; <data_dir>/model is searched before the places beside the binary */
     int threads;           /* 0: one per core */
     bool stub;             /* test option: answers every template with nulls, no model loaded */
     int stub_delay_ms;     /* with stub: each answer takes this long; without: added to every job (test option) */

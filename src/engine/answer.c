@@ -1,0 +1,397 @@
+/* answer.c - see answer.h. */
+#include "engine/answer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/text.h"
+#include "engine/values.h"
+
+struct span { const char *text; size_t bytes; uint32_t start, end; }; /* code points */
+
+struct maker {
+    const struct model *model;
+    const struct document *document;
+    const struct field *fields;
+    size_t field_count;
+    const struct plan *plan;
+    struct findings *findings;
+    size_t *first; /* [field_count + 1]: where each field's findings begin */
+    struct habits habits;
+    struct arena *arena;
+    json_t *details; /* or NULL */
+    json_t **values; /* [field_count] */
+    bool failed;     /* out of memory */
+};
+
+/* ---- spans and details ------------------------------------------------------------------------------------------------- */
+
+/* The text of document pieces first..last, without white space around it. */
+static struct span span_of(const struct document *d, uint32_t first, uint32_t last)
+{
+    struct span s = {.start = d->pieces[first].start, .end = d->pieces[last].end};
+    uint32_t code;
+    while (s.start < s.end) {
+        size_t at = d->byte_of[s.start];
+        utf8_read(d->text + at, d->bytes - at, &code);
+        if (!code_is_space(code))
+            break;
+        s.start++;
+    }
+    while (s.end > s.start) {
+        size_t at = d->byte_of[s.end - 1];
+        utf8_read(d->text + at, d->bytes - at, &code);
+        if (!code_is_space(code))
+            break;
+        s.end--;
+    }
+    s.text = d->text + d->byte_of[s.start];
+    s.bytes = d->byte_of[s.end] - d->byte_of[s.start];
+    return s;
+}
+
+static double confidence(const struct calibration *c, double x)
+{
+    return 1 / (1 + exp(-(c->slope * x + c->offset)));
+}
+
+static double item_confidence(const struct maker *m, const struct finding *f)
+{
+    double p = f->score < 0.999999f ? f->score : 0.999999;
+    return confidence(&m->model->list, log(p / (1 - p)));
+}
+
+/* {"value_text", "start", "end", "confidence"}; span NULL for a null answer. */
+static json_t *detail(struct maker *m, const struct span *span, double sure)
+{
+    json_t *text = span ? json_stringn(span->text, span->bytes) : json_null();
+    json_t *start = span ? json_integer(span->start) : json_null(), *end = span ? json_integer(span->end) : json_null();
+    json_t *object = json_pack("{s:o, s:o, s:o, s:f}", "value_text", text, "start", start, "end", end, "confidence", sure);
+    m->failed = m->failed || !object;
+    return object;
+}
+
+static void set_detail(struct maker *m, const char *path, json_t *detail)
+{
+    if (json_object_set_new(m->details, path, detail))
+        m->failed = true;
+}
+
+static json_t *keep(struct maker *m, json_t *value)
+{
+    m->failed = m->failed || !value;
+    return value;
+}
+
+/* ---- one value ---------------------------------------------------------------------------------------------------------- */
+
+static size_t findings_of(const struct maker *m, size_t field, struct finding **found)
+{
+    *found = m->findings->at + m->first[field];
+    return m->first[field + 1] - m->first[field];
+}
+
+/* A value that a key's name alone makes a number stays the document's own text where it does not read as one. */
+static json_t *read_value(struct maker *m, const struct field *field, const struct span *span)
+{
+    json_t *value = value_read(field, span->text, span->bytes, &m->habits);
+    if (!value && field->typed_by_key)
+        value = keep(m, json_stringn(span->text, span->bytes));
+    return value;
+}
+
+/* The best span that beats null and reads as the field's type. */
+static void answer_scalar(struct maker *m, size_t i)
+{
+    const struct field *field = &m->fields[i];
+    struct finding *found;
+    size_t count = findings_of(m, i, &found);
+    double best = count ? found[0].score : -HUGE_VAL, bias = m->model->null_bias;
+    for (size_t n = 0; n < count && found[n].score > bias; n++) {
+        struct span span = span_of(m->document, found[n].first, found[n].last);
+        m->values[i] = read_value(m, field, &span);
+        if (!m->values[i])
+            continue;
+        if (m->details)
+            set_detail(m, field->dotted, detail(m, &span, confidence(&m->model->value, found[n].score)));
+        return;
+    }
+    if (m->details)
+        set_detail(m, field->dotted, detail(m, NULL, confidence(&m->model->null, -best)));
+}
+
+static void answer_choice(struct maker *m, size_t i)
+{
+    const struct field *field = &m->fields[i];
+    struct finding *found;
+    size_t count = findings_of(m, i, &found);
+    double margin = count ? found[0].score : -HUGE_VAL;
+    bool answered = count && margin > m->model->null_bias, seen = answered && found[0].first <= found[0].last;
+    if (answered)
+        m->values[i] = keep(m, field->type == TYPE_BOOLEAN ? json_boolean(found[0].option == 0)
+                                                           : json_string(field->options[found[0].option]));
+    if (!m->details)
+        return;
+    struct span span = {0};
+    if (seen)
+        span = span_of(m->document, found[0].first, found[0].last);
+    set_detail(m, field->dotted, detail(m, seen ? &span : NULL, answered ? confidence(&m->model->choice, margin)
+                                                                         : confidence(&m->model->null, -margin)));
+}
+
+/* ---- lists -------------------------------------------------------------------------------------------------------------- */
+
+static int by_place(const void *left, const void *right)
+{
+    const struct finding *a = left, *b = right;
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    return (a->last > b->last) - (a->last < b->last);
+}
+
+/* The field's items over all windows, without overlap, in document order; *near counts the near misses beside them. */
+static size_t settle_list(const struct maker *m, size_t i, struct finding **items, size_t *near)
+{
+    size_t count = findings_of(m, i, items), over = 0;
+    while (over < count && (*items)[over].kind == FINDING_ITEM)
+        over++;
+    size_t kept = decode_without_overlap(*items, over), under = decode_without_overlap(*items + over, count - over);
+    *near = 0;
+    for (size_t n = over; n < over + under; n++) {
+        bool apart = true;
+        for (size_t k = 0; k < kept && apart; k++)
+            apart = (*items)[n].last < (*items)[k].first || (*items)[n].first > (*items)[k].last;
+        *near += apart;
+    }
+    if (kept)
+        qsort(*items, kept, sizeof **items, by_place);
+    return kept;
+}
+
+static bool holds(const json_t *array, const json_t *value)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(array, index, item) {
+        if (json_equal(item, value))
+            return true;
+    }
+    return false;
+}
+
+/* Values that do not read as the list's type are left out; a list of choices names each once. */
+static void answer_list(struct maker *m, size_t i)
+{
+    const struct field *field = &m->fields[i];
+    struct finding *items;
+    size_t near, count = settle_list(m, i, &items, &near);
+    json_t *values = json_array(), *places = m->details ? json_array() : NULL;
+    for (size_t n = 0; values && n < count; n++) {
+        struct span span = span_of(m->document, items[n].first, items[n].last);
+        json_t *value = read_value(m, field, &span);
+        if (!value || (field->kind == FIELD_ENUM_LIST && holds(values, value))) {
+            json_decref(value);
+            continue;
+        }
+        m->failed = json_array_append_new(values, value) || m->failed;
+        if (places)
+            m->failed = json_array_append_new(places, detail(m, &span, item_confidence(m, &items[n]))) || m->failed;
+    }
+    m->values[i] = keep(m, values);
+    if (m->details)
+        set_detail(m, field->dotted, keep(m, json_pack("{s:o, s:I}", "values", places, "near_misses", (json_int_t)near)));
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------------------ */
+
+struct cell { const struct finding *finding; size_t member; }; /* member: 0 .. members - 1 */
+
+struct table { /* rows of `members` cells; NULL: nothing found */
+    const struct finding **cells;
+    size_t members, rows;
+};
+
+static int by_cell(const void *left, const void *right)
+{
+    const struct cell *a = left, *b = right;
+    int place = by_place(a->finding, b->finding);
+    return place ? place : (a->member > b->member) - (a->member < b->member);
+}
+
+/* Members that never interleave and are equally many ("all names, then all prices") belong together by rank. */
+static bool is_columns(const struct cell *cells, size_t count, size_t members)
+{
+    size_t counts[TEMPLATE_MAX_FIELDS] = {0}, blocks = 0, present = 0, each = 0;
+    for (size_t i = 0; i < count; i++) {
+        counts[cells[i].member]++;
+        blocks += i == 0 || cells[i].member != cells[i - 1].member;
+    }
+    for (size_t k = 0; k < members; k++) {
+        if (counts[k] && each && counts[k] != each)
+            return false;
+        each = counts[k] ? counts[k] : each;
+        present += counts[k] > 0;
+    }
+    return present > 1 && each > 1 && blocks == present;
+}
+
+static void put_columns(struct table *table, const struct cell *cells, size_t count)
+{
+    size_t ranks[TEMPLATE_MAX_FIELDS] = {0};
+    for (size_t i = 0; i < count; i++) {
+        size_t row = ranks[cells[i].member]++;
+        table->cells[row * table->members + cells[i].member] = cells[i].finding;
+        table->rows = row + 1 > table->rows ? row + 1 : table->rows;
+    }
+}
+
+/* A value belongs to the last record that begins at or before it, those before the first to the first; without any
+ * beginnings a record begins where a member comes again. Of two values for one place the better scored stays. */
+static void put_rows(struct table *table, const struct cell *cells, size_t count, const struct finding *starts, size_t start_count)
+{
+    size_t begun = 0, passed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct finding *found = cells[i].finding;
+        while (passed < start_count && starts[passed].first <= found->first)
+            passed++;
+        const struct finding **row = table->cells + (table->rows ? table->rows - 1 : 0) * table->members;
+        bool fresh = start_count ? passed != begun && begun != 0 : row[cells[i].member] != NULL;
+        if (table->rows == 0 || fresh) {
+            row = table->cells + table->rows * table->members;
+            table->rows++;
+        }
+        begun = passed;
+        const struct finding **cell = &row[cells[i].member];
+        if (!*cell || found->score > (*cell)->score)
+            *cell = found;
+    }
+}
+
+static bool make_table(struct maker *m, size_t i, size_t members, struct table *table)
+{
+    struct finding *items[TEMPLATE_MAX_FIELDS], *starts;
+    size_t counts[TEMPLATE_MAX_FIELDS], near, count = 0, at = 0;
+    for (size_t k = 0; k < members; k++) {
+        counts[k] = settle_list(m, i + 1 + k, &items[k], &near);
+        count += counts[k];
+    }
+    *table = (struct table){.members = members};
+    struct cell *cells = arena_array(m->arena, count + 1, sizeof *cells);
+    table->cells = arena_array(m->arena, (count + 1) * members, sizeof *table->cells);
+    if (!cells || !table->cells)
+        return false;
+    for (size_t k = 0; k < members; k++) {
+        for (size_t n = 0; n < counts[k]; n++)
+            cells[at++] = (struct cell){&items[k][n], k};
+    }
+    if (count)
+        qsort(cells, count, sizeof *cells, by_cell);
+    size_t start_count = m->plan->asks[i].kind == ASK_RECORDS ? findings_of(m, i, &starts) : 0;
+    if (start_count)
+        qsort(starts, start_count, sizeof *starts, by_place);
+    if (is_columns(cells, count, members))
+        put_columns(table, cells, count);
+    else
+        put_rows(table, cells, count, start_count ? starts : NULL, start_count);
+    return true;
+}
+
+static void fill_cell(struct maker *m, size_t record, size_t member, size_t row, const struct finding *found, json_t *object)
+{
+    const struct field *field = &m->fields[member];
+    struct span span = {0};
+    json_t *value = NULL;
+    if (found) {
+        span = span_of(m->document, found->first, found->last);
+        value = read_value(m, field, &span);
+    }
+    if (m->details) {
+        char path[2400];
+        snprintf(path, sizeof path, "%s[%zu].%s", m->fields[record].dotted, row, field->path[field->depth - 1]);
+        double sure = found ? item_confidence(m, found) : 0.5;
+        set_detail(m, path, detail(m, value ? &span : NULL, value ? sure : 1 - sure));
+    }
+    if (json_object_set_new_nocheck(object, field->path[field->depth - 1], value ? value : json_null()))
+        m->failed = true;
+}
+
+static void answer_records(struct maker *m, size_t i, size_t members)
+{
+    struct table table;
+    json_t *rows = json_array();
+    if (!rows || !make_table(m, i, members, &table)) {
+        json_decref(rows);
+        m->failed = true;
+        return;
+    }
+    for (size_t row = 0; row < table.rows; row++) {
+        json_t *object = json_object();
+        for (size_t k = 0; object && k < members; k++)
+            fill_cell(m, i, i + 1 + k, row, table.cells[row * members + k], object);
+        m->failed = json_array_append_new(rows, object) || m->failed;
+    }
+    m->values[i] = rows;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------------------- */
+
+static size_t member_count(const struct maker *m, size_t i)
+{
+    size_t count = 0;
+    while (i + 1 + count < m->field_count && m->fields[i + 1 + count].parent == (int)i)
+        count++;
+    return count;
+}
+
+static void answer_field(struct maker *m, size_t i)
+{
+    const struct field *field = &m->fields[i];
+    if (field->parent >= 0)
+        return;
+    if (field->kind == FIELD_RECORDS)
+        answer_records(m, i, member_count(m, i));
+    else if (field->kind == FIELD_LIST || field->kind == FIELD_ENUM_LIST)
+        answer_list(m, i);
+    else if (m->plan->asks[i].kind == ASK_CHOICE)
+        answer_choice(m, i);
+    else
+        answer_scalar(m, i);
+}
+
+bool answer_make(const struct model *model, const struct template_plan *template, const struct plan *plan,
+                 const struct document *document, struct findings *findings, struct arena *arena, json_t **data, json_t **fields)
+{
+    struct maker m = {.model = model, .document = document, .plan = plan, .findings = findings, .arena = arena};
+    m.fields = template_fields(template, &m.field_count);
+    m.habits = habits_of(document->text, document->bytes);
+    m.first = arena_array(arena, m.field_count + 1, sizeof *m.first);
+    m.values = arena_array(arena, m.field_count, sizeof *m.values);
+    m.details = fields ? json_object() : NULL;
+    m.failed = !m.first || !m.values || (fields && !m.details);
+    *data = NULL;
+    if (!m.failed) {
+        decode_sort(findings);
+        for (size_t i = 0, at = 0; i <= m.field_count; i++) {
+            while (at < findings->count && findings->at[at].ask < i)
+                at++;
+            m.first[i] = at;
+        }
+        for (size_t i = 0; i < m.field_count; i++)
+            answer_field(&m, i);
+        *data = keep(&m, template_fill(template, m.values));
+        for (size_t i = 0; i < m.field_count; i++)
+            json_decref(m.values[i]);
+    }
+    if (fields)
+        *fields = m.details;
+    if (!m.failed)
+        return true;
+    json_decref(*data);
+    json_decref(m.details);
+    *data = NULL;
+    if (fields)
+        *fields = NULL;
+    return false;
+}

@@ -227,7 +227,9 @@ def wear(rng, text, lang, fields):
     roll = rng.random()
     if roll < LONG:
         text = paragraphs(rng, text, fields, lang, rng.choice([300, 600, 1200, 2000, 2900]))
-    elif roll < 0.16:
+    elif roll < LONG + 0.07:
+        text = paragraphs(rng, text, fields, lang, rng.choice([50, 100, 200]))
+    elif roll < 0.24:
         text = paragraphs(rng, text, fields, lang)
     for chance, change in WEARS:
         if rng.random() < chance:

@@ -62,6 +62,8 @@ class _Chooser:
         absent = [name for name, answer in answers.items() if not answer.present and not answer.hinted and not self.mentioned(answer.slot)]
         rng.shuffle(present)
         rng.shuffle(absent)
+        if rng.random() < 0.4:      # lists and records first: few slots are, and templates love them
+            present.sort(key=lambda name: answers[name].slot.parts is None and not answers[name].slot.many)
         mode = rng.random()
         if mode < 0.10:
             names, foreign = present + absent, 0

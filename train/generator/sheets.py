@@ -93,9 +93,10 @@ class Slot:
 
 @dataclass
 class Text:
-    """One way to write the document: its nodes and the line it starts on."""
+    """One way to write the document: its nodes, the line it starts on, and the characters of its source."""
     nodes: tuple
     line: int
+    size: int
 
 
 @dataclass
@@ -266,8 +267,8 @@ class _Parser:
             lines.pop()
         if not lines:
             self.fail(start, "empty text")
-        nodes = _TextParser(self, "\n".join(lines), start + 1, slots).parse()
-        return Text(nodes, start + 1)
+        source = "\n".join(lines)
+        return Text(_TextParser(self, source, start + 1, slots).parse(), start + 1, len(source))
 
     def check_used(self, slots, texts):
         """A slot that no text ever writes is allowed: an honest absent field."""

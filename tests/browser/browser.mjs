@@ -67,3 +67,20 @@ export function extract(key, body, headers = {}) {
 }
 
 export const codePointSlice = (text, start, end) => [...text].slice(start, end).join('');
+
+/* A fresh account: {account_id, api_key, signin_url}. */
+export function newAccount(name, credits = 100) {
+  const made = JSON.parse(refractr('account', 'create', name, '--credits', String(credits)));
+  return { ...made, signin_url: new URL(made.signin_url, URL_).href.replace(/^https?:\/\/[^/]+/, URL_) };
+}
+
+/* A page signed in to a fresh account by its one-time link: {page, account}. */
+export async function signedIn(browser, name, { credits = 100, ...options } = {}) {
+  const account = newAccount(name, credits);
+  const page = await openPage(browser, options);
+  await page.goto(account.signin_url);
+  await page.waitForURL('**/dashboard/');
+  await page.waitForSelector('#account:not([hidden])');
+  await page.waitForLoadState('networkidle');
+  return { page, account };
+}

@@ -51,7 +51,7 @@ function find(text, key) {
   if (!match) return null;
   const start = match.index + match[0].lastIndexOf(match[1]);
   const points = (s) => [...s].length;
-  return { text: match[1], start: points(text.slice(0, start)), end: points(text.slice(0, start + match[1].length)), confidence: 0.91 };
+  return { value_text: match[1], start: points(text.slice(0, start)), end: points(text.slice(0, start + match[1].length)), confidence: 0.91 };
 }
 
 function extraction(body) {
@@ -61,8 +61,8 @@ function extraction(body) {
     if (isObject(leaf) && !('$type' in leaf)) return [key, fill(leaf, at)];
     const known = answers[body.document_text];
     const hit = known ? known[at] : find(body.document_text, key);
-    if (hit) fields[at] = Array.isArray(leaf) ? [hit].flat() : hit;
-    return [key, Array.isArray(leaf) ? [hit || []].flat().map((h) => h.text) : hit ? hit.text : null];
+    if (hit) fields[at] = Array.isArray(leaf) ? { values: [hit].flat(), near_misses: 0 } : hit;
+    return [key, Array.isArray(leaf) ? [hit || []].flat().map((h) => h.value_text) : hit ? hit.value_text : null];
   }));
   const extracted_data = fill(body.template, '');
   return { job_id: randomUUID(), status: 'success', extracted_data, metadata: { latency_ms: 7, credits_charged: 1, fields } };

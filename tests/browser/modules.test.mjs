@@ -31,9 +31,12 @@ test('segments cover the text without gaps, overlapping spans included', async (
 });
 
 test('details become spans with the path of each value', async () => {
-  const spot = { text: 'x', start: 1, end: 2, confidence: 0.5 };
-  const found = await call('spans', 'valueSpans', { a: spot, 'b.c': spot, d: [spot, spot], e: [] });
-  assert.deepEqual(found.map((s) => [s.path, s.field]), [['a', 'a'], ['b.c', 'b.c'], ['d[0]', 'd'], ['d[1]', 'd']]);
+  const spot = { value_text: 'x', start: 1, end: 2, confidence: 0.5 };
+  const nothing = { value_text: null, start: null, end: null, confidence: 0.9 };
+  const list = (...values) => ({ values, near_misses: 0 });
+  const found = await call('spans', 'valueSpans', { a: spot, n: nothing, 'b.c': spot, d: list(spot, spot), e: list(), 'r[1].p': spot });
+  assert.deepEqual(found.map((s) => [s.path, s.field]),
+    [['a', 'a'], ['b.c', 'b.c'], ['d[0]', 'd'], ['d[1]', 'd'], ['r[1].p', 'r[].p']]);
 });
 
 test('keys are suggested from labels; repeated labels become lists; plain prose still gives keys', async () => {

@@ -92,7 +92,7 @@ def run_program(kind, text, service, folder):
         return ast.literal_eval(done.stdout)
 
 
-@pytest.mark.parametrize("attrs, text, reply_attrs, reply", examples())
+@pytest.mark.parametrize("attrs, text, reply_attrs, reply", list(examples()))
 def test_example(attrs, text, reply_attrs, reply, model_service, tmp_path):
     kind = attrs["data-run"]
     if kind == "request":

@@ -1,6 +1,6 @@
 /* jsonview.js - an answer's data as JSON text, each value in its field's colour. The text alone is valid JSON. */
 import { el } from './dom.js';
-import { isObject, percent } from './spans.js';
+import { fieldOf, isObject, percent } from './spans.js';
 
 /* Fills `container` (a <pre>). `confidence`: path of a value -> number, or nothing known. */
 export function showJson(container, data, colours, confidence = new Map()) {
@@ -26,8 +26,6 @@ function wrap(open, members, close, indent, look) {
   ]);
   return [open, ...lines, `\n${indent}${close}`];
 }
-
-const fieldOf = (path) => path.replace(/\[\d+\](?=\.)/g, '[]').replace(/\[\d+\]$/, '');
 
 function leafOf(value, path, { colours, confidence }) {
   const sure = confidence.get(path);

@@ -43,23 +43,18 @@ export function colourFields(template) {
   return new Map(paths.map((path, i) => [path, `f${Math.round(first + i * step) % COLOURS}`]));
 }
 
-/* metadata.fields -> [{path, field, start, end, confidence}], in code points. `path` names one value ("tags[1]"),
- * `field` the template's leaf it belongs to ("tags"; "items[].price"). */
+/* metadata.fields -> [{path, field, start, end, confidence}], in code points, of the values that were found. `path` names
+ * one value ("tags[1]", "items[0].price"), `field` the template's leaf it belongs to ("tags", "items[].price"). */
 export function valueSpans(fields) {
-  const found = [];
-  const walk = (node, path) => {
-    if (Array.isArray(node)) node.forEach((item, i) => walk(item, `${path}[${i}]`));
-    else if (isObject(node) && Number.isInteger(node.start) && Number.isInteger(node.end)) found.push(spanOf(node, path));
-    else if (isObject(node)) for (const [key, item] of Object.entries(node)) walk(item, path ? `${path}.${key}` : key);
-  };
-  walk(fields || {}, '');
-  return found;
+  return Object.entries(fields || {}).flatMap(([path, detail]) => {
+    const spans = Array.isArray(detail.values) ? detail.values.map((d, i) => [`${path}[${i}]`, d]) : [[path, detail]];
+    return spans.filter(([, d]) => Number.isInteger(d.start)).map(([p, d]) => (
+      { path: p, field: fieldOf(p), start: d.start, end: d.end, confidence: d.confidence }));
+  });
 }
 
-function spanOf(node, path) {
-  const field = path.replace(/\[\d+\](?=\.)/g, '[]').replace(/\[\d+\]$/, '');
-  return { path, field, start: node.start, end: node.end, confidence: node.confidence };
-}
+/* The template's leaf a value's path belongs to. */
+export const fieldOf = (path) => path.replace(/\[\d+\](?=\.)/g, '[]').replace(/\[\d+\]$/, '');
 
 export const percent = (confidence) => (typeof confidence === 'number' ? `${Math.round(confidence * 100)}%` : '');
 

@@ -35,9 +35,6 @@ LDFLAGS   += $(LDHARDEN) $(OPT)
 LDLIBS    := -lmicrohttpd -ljansson -ldnnl -lsqlite3 -lsodium -lcurl -lz -lpthread -lm
 
 SOURCES := $(sort $(shell find src -name '*.c'))
-ifeq ($(shell grep -ls '^struct engine .engine_open' src/engine/*.c),)
-SOURCES += tests/fake_engine_tmp.c
-endif
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/librefractr.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -74,10 +71,6 @@ $(BUILD)/src/%.o: src/%.c Makefile | $(BUILD)/deps-found
 
 # The embedded files are read by the assembler, which tells no dependencies.
 $(BUILD)/src/web/assets.o: $(shell find web -type f) docs/openapi.json
-
-$(BUILD)/tests/%.o: tests/%.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@mkdir -p $(@D)

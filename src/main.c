@@ -5,13 +5,7 @@
 
 #include "cli/cli.h"
 
-#define COMMAND_IN_ANOTHER_FILE __attribute__((weak))
-int cmd_extract(int argc, char **argv) COMMAND_IN_ANOTHER_FILE;
-int cmd_bench(int argc, char **argv) COMMAND_IN_ANOTHER_FILE;
-int cmd_serve(int argc, char **argv) COMMAND_IN_ANOTHER_FILE;
-int cmd_account(int argc, char **argv) COMMAND_IN_ANOTHER_FILE;
-int cmd_key(int argc, char **argv) COMMAND_IN_ANOTHER_FILE;
-int cmd_credits(int argc, char **argv) COMMAND_IN_ANOTHER_FILE;
+__attribute__((weak)) int cmd_bench(int argc, char **argv);
 
 static const struct command {
     const char *name;

@@ -49,6 +49,7 @@ static bool open_modules(struct service *s, const struct serve_options *o, struc
                                   .service = true};
     struct access_options access = {.extract_per_minute = (int)o->rate, .poll_per_minute = (int)o->poll_rate};
     struct engine_options engine = {.model_dir = o->model,
+                                    .data_dir = store.data_dir,
                                     .threads = (int)o->threads,
                                     .stub = o->stub_engine,
                                     .stub_delay_ms = (int)o->engine_delay_ms};

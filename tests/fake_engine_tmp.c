@@ -1,1 +1,0 @@
-#include "unit/fake_engine.h"

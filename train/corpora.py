@@ -192,3 +192,31 @@ def load(data, mix):
         raise SystemExit(f"not marked `ship: yes` in {data}/README.md: {', '.join(bad)}")
     synonyms = json.load(open(os.path.join(data, "synonyms.json"), encoding="utf-8"))
     return {name: Corpus(data, name, synonyms) for name in mix}
+
+
+def main():
+    """Prints what a run will see of each set: lines, share, a sample's size, fields and absent fields."""
+    import argparse
+    from tqdm import tqdm
+    p = argparse.ArgumentParser(description=main.__doc__)
+    p.add_argument("--data", default="../../shared/data")
+    p.add_argument("--mix", default="mix.json")
+    args = p.parse_args()
+    mix = json.load(open(args.mix))
+    total, rng, rows = sum(mix.values()), random.Random(3), []
+    sets = load(args.data, {n: w for n, w in mix.items() if n != "generator"})
+    for name, corpus in tqdm(sets.items(), desc="sets", unit="set"):
+        drawn = [e for e in (corpus.draw(rng) for _ in range(40)) if e]
+        fields = [f for e in drawn for f in e["fields"]]
+        absent = sum(not (f.get("spans") or f.get("records")) for f in fields)
+        chars = sum(len(e["text"]) for e in drawn) / max(1, len(drawn))
+        rows.append((name, len(corpus.lines), mix[name] / total, chars, len(fields) / max(1, len(drawn)),
+                     absent / max(1, len(fields))))
+    print(f"{'set':24} {'lines':>7} {'share':>6} {'chars':>6} {'fields':>6} {'absent':>6}")
+    for name, lines, share, chars, fields, absent in rows:
+        print(f"{name:24} {lines:7} {share:6.1%} {chars:6.0f} {fields:6.1f} {absent:6.0%}")
+    print(f"{'generator':24} {'':>7} {mix.get('generator', 0) / total:6.1%}")
+
+
+if __name__ == "__main__":
+    main()

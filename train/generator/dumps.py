@@ -210,7 +210,8 @@ class _Writer:
             last = text
             self.put(quote)
             if entry.type.name == "choice":
-                answer.index = entry.type.args.index(text)
+                bare = [re.sub(plain, "", a).strip() if plain else a for a in entry.type.args]
+                answer.index = entry.type.args.index(text) if text in entry.type.args else bare.index(text)
             answer.spans.append(self.put_span(text))
             self.put(quote)
 

@@ -134,12 +134,32 @@ async function file(path) {
   return [await readFile(new URL(name, root)), types[name.split('.').pop()]];
 }
 
+/* Optional: the public API of a running service, BACKEND=http://127.0.0.1:8080 KEY=dm_..., which also answers for a session. */
+const backend = process.env.BACKEND;
+async function forward(request, response, path, json) {
+  let body = json;
+  if (path.endsWith('/demo')) {
+    const { document_text, template } = (await examples()).find((e) => e.id === json.example);
+    body = { document_text, template, details: true };
+  }
+  const headers = { 'Content-Type': 'application/json' };
+  if (request.headers.authorization || path.startsWith('/web/')) headers.Authorization = request.headers.authorization || `Bearer ${process.env.KEY}`;
+  const options = request.method === 'POST' ? { method: 'POST', body: JSON.stringify(body), headers } : { headers };
+  const answer = await fetch(backend + path.replace(/^\/web\/v1\/.*/, '/api/v1/extract/'), options);
+  response.writeHead(answer.status, { 'Content-Type': 'application/json', 'X-Credits-Remaining': answer.headers.get('x-credits-remaining') || '' });
+  response.end(await answer.text());
+}
+
 createServer(async (request, response) => {
   const url = new URL(request.url, 'http://x');
   let body = '';
   for await (const chunk of request) body += chunk;
   const json = body ? JSON.parse(body) : {};
   response.setHeader('Content-Security-Policy', policy);
+  if (backend && (url.pathname.startsWith('/api/') || /^\/web\/v1\/(extract|demo)$/.test(url.pathname))) {
+    await forward(request, response, url.pathname, json);
+    return;
+  }
   if (url.pathname.startsWith('/web/v1/') || url.pathname.startsWith('/api/')) {
     const path = url.pathname.startsWith('/api/') ? 'extract' : url.pathname.slice(8);
     const [status, answer] = await answerCall(request.method, path, json);

@@ -1,4 +1,12 @@
-# The pages: what their tests need, the tests alone, and pictures of every page.
+# The pages: embedded into the program; what their tests need, the tests alone, pictures of every page.
+WEB_FILES := $(shell find web -type f) docs/openapi.json
+
+# The assembler reads the files themselves (.incbin), which the compiler's list of headers does not know.
+$(BUILD)/gen/web/embedded.h: $(WEB_FILES) tools/embed.py
+	$(say) GEN $@
+	$(Q)python3 tools/embed.py $@
+$(BUILD)/src/web/assets.o: $(BUILD)/gen/web/embedded.h
+
 .PHONY: deps-browser test-browser screenshots docs-errors
 
 deps-browser: tests/browser/node_modules/.installed ## install Chromium (apt) and the browser tests' packages (npm)

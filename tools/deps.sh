@@ -8,10 +8,10 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
-       libcurl4-openssl-dev zlib1g-dev uthash-dev"
+       libcurl4-openssl-dev zlib1g-dev uthash-dev python3-minimal"
 test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light wrk"
 fuzz="$build clang llvm libclang-rt-14-dev"
-run="$build curl python3-minimal"
+run="$build curl"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
 command -v npm >/dev/null || browser="$browser npm"
 

@@ -12,17 +12,11 @@
             "\"\n.global asset_" #name "_end\nasset_" #name "_end:\n.byte 0\n.text\n");                                \
     extern const unsigned char asset_##name##_data[], asset_##name##_end[]
 
-FILE_BYTES(index_html, "web/index.html");
-FILE_BYTES(style_css, "web/style.css");
-FILE_BYTES(openapi_json, "docs/openapi.json");
-
 #define BYTES(name) .data = asset_##name##_data, .end = asset_##name##_end
 
-static struct asset assets[] = {
-    {.path = "/", .content_type = "text/html; charset=utf-8", BYTES(index_html)},
-    {.path = "/static/style.css", .content_type = "text/css; charset=utf-8", BYTES(style_css)},
-    {.path = "/openapi.json", .content_type = "application/json", .cors = true, BYTES(openapi_json)},
-};
+#include "web/embedded.h" /* made by tools/embed.py: FILE_BYTES for every file under web/, and EMBEDDED_ROWS */
+
+static struct asset assets[] = {EMBEDDED_ROWS};
 
 enum { ASSETS = sizeof assets / sizeof assets[0] };
 

@@ -1,7 +1,7 @@
 /* assets.h - the pages and files the program carries inside itself, from web/ and docs/openapi.json.
  *
  * The bytes are put into the binary by the assembler (.incbin, assets.c), compressed and hashed once at start.
- * Called by api/ (routes and pages.c). To add a file: one FILE line and one table row in assets.c. */
+ * Called by api/ (routes and pages.c). To add a file: put it under web/; tools/embed.py writes the table. */
 #ifndef REFRACTR_WEB_ASSETS_H
 #define REFRACTR_WEB_ASSETS_H
 

@@ -14,7 +14,7 @@
 
 #define BYTES(name) .data = asset_##name##_data, .end = asset_##name##_end
 
-#include "web/embedded.h" /* made by tools/embed.py: FILE_BYTES for every file under web/, and EMBEDDED_ROWS */
+#include <web/embedded.h> /* made by tools/embed.py: FILE_BYTES for every file under web/, and EMBEDDED_ROWS */
 
 static struct asset assets[] = {EMBEDDED_ROWS};
 

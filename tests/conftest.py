@@ -19,11 +19,22 @@ def service(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model_service(tmp_path_factory):
-    """One service with the real model."""
+def model():
     if not (MODEL / "model.safetensors").exists():
         pytest.skip(f"the model is not there: {MODEL}")
-    s = Service(tmp_path_factory.mktemp("model") / "data", *UNLIMITED, "--model", str(MODEL), stub=False).start()
+    return MODEL
+
+
+@pytest.fixture
+def make_model_service(make_service, model):
+    """As make_service, with the real model."""
+    return lambda *options: make_service(*UNLIMITED, "--model", str(model), *options, stub=False)
+
+
+@pytest.fixture(scope="session")
+def model_service(tmp_path_factory, model):
+    """One service with the real model."""
+    s = Service(tmp_path_factory.mktemp("model") / "data", *UNLIMITED, "--model", str(model), stub=False).start()
     s.account_id, s.key = s.account()
     yield s
     s.stop()

@@ -18,7 +18,7 @@ tests/browser/node_modules/.installed: tests/browser/package-lock.json
 test-browser: all deps-browser deps-test ## the pages in a real browser, and the documentation's examples, against the program
 	build/venv/bin/python -m pytest -q -rs tests/browser tests/docs
 
-screenshots: all deps-browser deps-test ## pictures of every page into docs/screenshots/
+screenshots: all deps-browser deps-test ## pictures of every page into build/screenshots/, three of them into docs/
 	build/venv/bin/python tools/screenshots/make.py
 
 docs-errors: ## writes the table of error codes into web/docs/index.html from src/base/error.h

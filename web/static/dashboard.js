@@ -53,10 +53,13 @@ async function signOut() {
 function showAccount(who) {
   byId('sign-in').hidden = true;
   byId('account').hidden = false;
+  byId('notices').replaceChildren();
   byId('account-name').textContent = [who.account_name, who.email].filter(Boolean).join(' · ');
   byId('credits').textContent = number(who.credits);
   byId('password-user').value = who.email || '';
   byId('current-field').hidden = !who.has_password;
+  byId('email-field').hidden = Boolean(who.email);
+  byId('new-email').required = !who.email;
   if (who.low_credits) {
     const text = who.credits > 0 ? `${number(who.credits)} credits are left.` : 'No credits are left; extractions are answered with 402.';
     notice(byId('notices'), who.credits > 0 ? 'plain' : 'error', text, { href: '/billing/', text: 'Get more' });
@@ -224,10 +227,11 @@ async function setPassword(event) {
   event.preventDefault();
   const body = { password: byId('new-password').value };
   if (!byId('current-field').hidden) body.current_password = byId('current-password').value;
+  if (!byId('email-field').hidden) body.email = byId('new-email').value;
   const done = await busy(event.submitter, byId('password-problem'), () => web('POST', 'password', body));
   if (!done) return;
   byId('password-form').reset();
-  byId('current-field').hidden = false;
+  showAccount(await session());
   notice(byId('password-problem'), 'good', 'The password is set.');
 }
 

@@ -1,6 +1,7 @@
 """Fits when to answer and how sure to sound: python eval/calibrate.py --model models/refractr-mini
 
 Fitted on held-out data and written into the model folder's config.json:
+  inside_weight   how much a scalar's span must look inside throughout: low lets long values be whole
   null_bias       a value is given when its margin over null exceeds this
   list_threshold  a list's span is kept when its score exceeds this
   calibration     {"value", "null", "list", "enum": [a, b]}: confidence = sigmoid(a x + b) (Platt 1999), where x is the margin
@@ -30,6 +31,7 @@ EVERYTHING = -1e9   # null_bias under which every field is answered, so that mar
 LOWEST = 0.3        # list spans are collected from here on
 BIASES = np.arange(-6, 3.01, 0.25)
 THRESHOLDS = np.arange(LOWEST, 0.8, 0.02)
+WEIGHTS = (0.05, 0.1, 0.2, 0.3)
 
 
 def options():
@@ -81,6 +83,29 @@ def points_of(model, row):
                 out.lists.append((s, hit is not None))
                 if hit is not None:
                     left.remove(hit)
+    return out
+
+
+def remembered(scores):
+    """Model.scores that runs the encoder once per window, however often it is read with other constants."""
+    known = {}
+
+    def look_up(heads, ids):
+        key = (repr(heads), tuple(ids))
+        if key not in known:
+            known[key] = scores(heads, ids)
+        return known[key]
+    return look_up
+
+
+def points_of_all(model, sources, bar):
+    """{source: Points}"""
+    out = {}
+    for name, rows in sources.items():
+        out[name] = Points()
+        for row in rows:
+            out[name].add(points_of(model, row))
+            bar.update()
     return out
 
 
@@ -194,17 +219,20 @@ def main():
     model = predictors.open_predictor(args.predictor, args.model, None).model
     model.config |= {"null_bias": EVERYTHING, "list_threshold": LOWEST, "list_candidate": LOWEST}
     halves = sources_of(args)
-    points = {half: {} for half in halves}
-    with tqdm(total=sum(len(rows) for h in halves.values() for rows in h.values()), unit="doc", ncols=100) as bar:
-        for half, sources in halves.items():
-            for name, rows in sources.items():
-                points[half][name] = Points()
-                for row in rows:
-                    points[half][name].add(points_of(model, row))
-                    bar.update()
-    fit, report = list(points["fit"].values()), list(points["report"].values())
-    bias, f1_bias = best_of([p.scalars for p in fit], BIASES, scalar_f1)
-    threshold, f1_list = best_of(fit, THRESHOLDS, list_f1)
+    model.scores = remembered(model.scores)
+    count = {half: sum(map(len, sources.values())) for half, sources in halves.items()}
+    with tqdm(total=len(WEIGHTS) * count["fit"] + count["report"], unit="doc", ncols=100) as bar:
+        tried = []
+        for weight in WEIGHTS:
+            model.config["inside_weight"] = weight
+            fit = points_of_all(model, halves["fit"], bar)
+            bias, f1_bias = best_of([p.scalars for p in fit.values()], BIASES, scalar_f1)
+            tried.append((f1_bias, weight, bias, fit))
+        best = max(f for f, *_ in tried)
+        f1_bias, weight, bias, fit = max((t for t in tried if t[0] > best - 0.002), key=lambda t: t[1])  # of equals the largest
+        model.config["inside_weight"] = weight
+        points = {"fit": fit, "report": points_of_all(model, halves["report"], bar)}
+    threshold, f1_list = best_of(list(fit.values()), THRESHOLDS, list_f1)
     pooled = {half: Points() for half in points}
     for half, sources in points.items():
         for p in sources.values():
@@ -213,7 +241,8 @@ def main():
     table = {k: tuple(round(v, 4) for v in platt(fitted[k])) for k in KINDS}
     results = {k: confidences(v, table[k]) for k, v in samples(pooled["report"], bias, threshold).items()}
     everything = [np.concatenate([r[i] for r in results.values()]) for i in (0, 1)]
-    print(f"null_bias {bias:+.2f} (mean scalar F1 on the fit half {f1_bias:.3f}), "
+    print("mean scalar F1 on the fit half by inside_weight: " + ", ".join(f"{w} {f:.3f}" for f, w, *_ in tried))
+    print(f"inside_weight {weight}, null_bias {bias:+.2f} (mean scalar F1 on the fit half {f1_bias:.3f}), "
           f"list_threshold {threshold:.2f} (mean list F1 {f1_list:.3f})")
     for name in points["report"]:
         p = points["report"][name]
@@ -226,7 +255,8 @@ def main():
     if not args.dry_run:
         path = Path(args.model) / "config.json"
         config = json.load(open(path, encoding="utf-8"))
-        config |= {"null_bias": bias, "list_threshold": round(threshold, 3), "calibration": {k: list(v) for k, v in table.items()}}
+        config |= {"inside_weight": weight, "null_bias": bias, "list_threshold": round(threshold, 3),
+                   "calibration": {k: list(v) for k, v in table.items()}}
         path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draw(args.picture or Path(args.model) / "reliability.png", results)
 

@@ -1,6 +1,6 @@
 """What the documentation shows is run against the service, and what it says was answered must be answered.
 
-web/docs/index.html marks its examples: <pre data-run="sh|python|javascript|request"> is run (a request is posted to the
+web/docs/index.html marks its examples: <pre data-run="sh|python|javascript|python-client|request"> is run (a request is posted to the
 extraction endpoint), <pre data-reply> right after it is what must come back. data-reply="shape": only members and types;
 data-reply="whole": the whole answer where only extracted_data would be compared."""
 
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,8 +21,8 @@ import pytest
 from service import ROOT, extract
 
 PAGE = ROOT / "web" / "docs" / "index.html"
-PROGRAMS = {"sh": ["sh"], "python": [sys.executable], "javascript": ["node"]}
-SUFFIX = {"sh": ".sh", "python": ".py", "javascript": ".mjs"}
+PROGRAMS = {"sh": ["sh"], "python": [sys.executable], "javascript": ["node"], "python-client": [sys.executable]}
+SUFFIX = {"sh": ".sh", "python": ".py", "javascript": ".mjs", "python-client": ".py"}
 VOLATILE = {"job_id", "request_id", "latency_ms", "confidence", "account_id", "message"}
 
 
@@ -84,7 +85,10 @@ def run_program(kind, text, service, folder):
     script.write_text(text.replace("http://127.0.0.1:8080", service.url).replace("dm_YOUR_KEY", service.key))
     if not shutil.which(PROGRAMS[kind][0]):
         pytest.skip(f"{PROGRAMS[kind][0]} is not installed")
-    done = subprocess.run([*PROGRAMS[kind], script], capture_output=True, text=True, timeout=60)
+    if kind == "python-client":
+        pytest.importorskip("httpx", reason="the Python client's tests need httpx")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python" / "src")}
+    done = subprocess.run([*PROGRAMS[kind], script], capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
     try:
         return json.loads(done.stdout)

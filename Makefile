@@ -26,6 +26,10 @@ LDHARDEN  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 OPT_      := -O2 -g -D_FORTIFY_SOURCE=2
 OPT_asan  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan  := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+OPT_fuzz  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link
+ifeq ($(VARIANT),fuzz)
+CC        := $(CLANG)
+endif
 OPT       := $(OPT_$(VARIANT))
 
 PKGCFLAGS  = $(shell pkg-config --cflags jansson sqlite3 libsodium libcurl libmicrohttpd 2>/dev/null)
@@ -107,10 +111,12 @@ lint: ## include directions, banned functions, shell and Python syntax
 	@python3 tools/lint_includes.py
 
 fuzz: deps-fuzz ## libFuzzer targets of tests/fuzz/, FUZZ_SECONDS each (default 60)
-	@$(MAKE) --no-print-directory VARIANT=fuzz CC=$(CLANG) $(FUZZ)
+	@$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ)
 	@tools/fuzz.sh $(FUZZ)
 
-OPT_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -Wno-unknown-warning-option
+# The kernels are written in gcc's vector extensions.
+build-fuzz/src/engine/kernels_%.o: CC := gcc
+build-fuzz/src/engine/kernels_%.o: OPT := -O1 -g
 build-fuzz/fuzz/%: tests/fuzz/%.c build-fuzz/librefractr.a
 	@mkdir -p $(@D)
 	$(say) LD $@

@@ -59,6 +59,9 @@ WORDS = {
     "shutting_down": ("The service is stopping.", "Try again after <code>Retry-After</code> seconds; another will answer."),
     "deadline_exceeded": ("The answer took longer than 30 seconds.", "The job goes on: poll its <code>job_id</code>."),
     "invalid_credentials": ("E-mail address and password do not match.", "Try again, or ask the operator for a sign-in link."),
+    "not_signed_in": ("A call of the pages came without a living session.", "Sign in on the <a href=\"/dashboard/\">dashboard</a>."),
+    "csrf_token_invalid": ("A call of the pages came without its CSRF token.", "Reload the page."),
+    "signature_invalid": ("A payment event's signature does not fit.", "Check the webhook's signing secret."),
     "signup_closed": ("The operator gives out accounts personally.", "The sign-in page names whom to ask."),
     "payments_unavailable": ("No payment provider is set up here.", "<a href=\"/billing/\">Billing</a> says how to get credits."),
 }

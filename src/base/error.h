@@ -22,12 +22,17 @@
     X(ERR_TEMPLATE_INVALID, "template_invalid", "invalid_request_error", 400) \
     X(ERR_TEMPLATE_TOO_COMPLEX, "template_too_complex", "invalid_request_error", 400) \
     X(ERR_MALFORMED_REQUEST, "malformed_request", "invalid_request_error", 400) \
+    X(ERR_SIGNATURE, "signature_invalid", "invalid_request_error", 400) \
     X(ERR_IDEMPOTENCY_MISMATCH, "idempotency_key_reused", "invalid_request_error", 400) \
     X(ERR_KEY_MISSING, "api_key_missing", "authentication_error", 401) \
     X(ERR_KEY_MALFORMED, "api_key_malformed", "authentication_error", 401) \
     X(ERR_KEY_INVALID, "api_key_invalid", "authentication_error", 401) \
+    X(ERR_INVALID_CREDENTIALS, "invalid_credentials", "authentication_error", 401) \
+    X(ERR_NOT_SIGNED_IN, "not_signed_in", "authentication_error", 401) \
     X(ERR_NO_CREDITS, "insufficient_credits", "payment_required", 402) \
     X(ERR_FORBIDDEN, "forbidden", "permission_error", 403) \
+    X(ERR_CSRF, "csrf_token_invalid", "permission_error", 403) \
+    X(ERR_SIGNUP_CLOSED, "signup_closed", "permission_error", 403) \
     X(ERR_NOT_FOUND, "not_found", "not_found_error", 404) \
     X(ERR_JOB_NOT_FOUND, "job_not_found", "not_found_error", 404) \
     X(ERR_METHOD_NOT_ALLOWED, "method_not_allowed", "invalid_request_error", 405) \
@@ -39,6 +44,7 @@
     X(ERR_ENGINE_UNAVAILABLE, "engine_unavailable", "service_unavailable", 503) \
     X(ERR_QUEUE_FULL, "queue_full", "service_unavailable", 503) \
     X(ERR_STORE_UNAVAILABLE, "store_unavailable", "service_unavailable", 503) \
+    X(ERR_PAYMENTS_UNAVAILABLE, "payments_unavailable", "service_unavailable", 503) \
     X(ERR_SHUTTING_DOWN, "shutting_down", "service_unavailable", 503) \
     X(ERR_TIMEOUT, "deadline_exceeded", "timeout_error", 504)
 

@@ -4,7 +4,7 @@
 #ifndef REFRACTR_STORE_BACKEND_H
 #define REFRACTR_STORE_BACKEND_H
 
-#include "store/store.h"
+#include "store/store_web.h"
 
 struct backend;
 
@@ -27,6 +27,7 @@ struct backend_ops {
     bool (*pending_jobs)(struct backend *b, store_pending_visit visit, void *arg, struct error *e);
     bool (*ping)(struct backend *b, struct error *e);
     bool (*audit)(struct backend *b, struct error *e);
+    bool (*read)(struct backend *b, struct store_read *read, struct error *e); /* the questions of store_web.h */
 };
 
 extern const struct backend_ops sqlite_backend;

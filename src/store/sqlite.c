@@ -70,6 +70,8 @@ static const char *const schema_steps[] = {
     "CREATE TABLE documents ("
     "  job INTEGER PRIMARY KEY REFERENCES jobs (seq), template TEXT NOT NULL, text BLOB NOT NULL"
     ") STRICT;",
+    /* 2: people, sessions, usage per day, purchases, webhooks. */
+    SCHEMA_WEB,
 };
 
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof schema_steps[0] };
@@ -468,4 +470,5 @@ const struct backend_ops sqlite_backend = {
     .pending_jobs = sqlite_pending_jobs,
     .ping = sqlite_ping,
     .audit = sqlite_audit,
+    .read = sqlite_read,
 };

@@ -1,7 +1,8 @@
-/* sqlite_internal.h - what the three files of the SQLite backend share: connections, statements, errors.
+/* sqlite_internal.h - what the files of the SQLite backend share: connections, statements, errors.
  *
  *     sqlite.c        open, schema, transactions, connections      sqlite_write.c  one function per verb
- *     sqlite_sql.h    the SQL, one row per statement               sqlite_read.c   reads                               */
+ *     sqlite_sql.h    the SQL, one row per statement               sqlite_read.c   reads
+ *     sqlite_account.c, sqlite_billing.c, sqlite_webhook.c, sqlite_sql_web.h   the web side, as store_web.h has it    */
 #ifndef REFRACTR_STORE_SQLITE_INTERNAL_H
 #define REFRACTR_STORE_SQLITE_INTERNAL_H
 
@@ -64,6 +65,52 @@ void sql_copy_text(sqlite3_stmt *s, int column, char *out, size_t size);
 
 struct connection *reader_take(struct backend *b, struct error *e) __attribute__((warn_unused_result));
 void reader_return(struct backend *b, struct connection *c);
+
+/* sqlite_write.c. Runs a statement with RETURNING that touches one row at most, `found` tells; the caller ends it. */
+bool sql_step_row(struct connection *c, sqlite3_stmt *s, bool *found, struct error *e);
+/* The same, for the single value it gives back; ends it. */
+bool sql_run_returning(struct connection *c, sqlite3_stmt *s, int64_t *value, bool *found, struct error *e);
+bool sqlite_require_account(struct connection *c, const char *account_id, struct error *e);
+bool sqlite_ledger_add(struct connection *c, const char *account_id, int64_t amount, const char *kind,
+                       const char *job_id, const char *note, int64_t now_ms, struct error *e);
+
+/* sqlite_read.c. Runs `s` on `c` for one row; not_found is the error when there is none. Takes c back into the pool. */
+typedef void (*fill_row)(sqlite3_stmt *s, void *out);
+bool sqlite_read_one(struct backend *b, struct connection *c, sqlite3_stmt *s, fill_row fill, void *out,
+                     enum error_code not_found, struct error *e);
+void sqlite_fill_account(sqlite3_stmt *s, void *out); /* columns 0 to 4 of ACCOUNT_GET */
+void sqlite_fill_job(sqlite3_stmt *s, void *out);     /* columns of JOB_GET; result is malloc'd */
+
+/* sqlite_account.c, sqlite_billing.c, sqlite_webhook.c: verbs and questions of store_web.h */
+bool sqlite_signup(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_link_create(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_session_open(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_session_touch(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_session_close(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_password_set(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_key_rotate(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_purchase(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_refund(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_invoice(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_endpoint_create(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_endpoint_delete(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_endpoint_test(struct connection *c, struct store_write *write, struct error *e);
+bool sqlite_delivery_result(struct connection *c, struct store_write *write, struct error *e);
+/* Within a job's settlement: counts it into the day's usage and queues the webhooks it is told to. */
+bool sqlite_job_ended(struct connection *c, const struct store_job_settle *w, int64_t seq, const char *account_id,
+                      struct error *e);
+bool sqlite_read_user_by_email(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_session(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_usage(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_recent_jobs(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_ledger(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_endpoints(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_deliveries(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read_due(struct backend *b, struct store_read *read, struct error *e);
+bool sqlite_read(struct backend *b, struct store_read *read, struct error *e);
+/* Runs `s` on `c` row by row until `row` returns false. Takes c back into the pool. */
+bool sqlite_read_rows(struct backend *b, struct connection *c, sqlite3_stmt *s, bool (*row)(sqlite3_stmt *s, void *arg),
+                      void *arg, struct error *e);
 
 bool sqlite_run(struct backend *b, struct store_write *write, struct error *e);
 bool sqlite_account_read(struct backend *b, const char *account_id, struct store_account *out, struct error *e);

@@ -4,9 +4,7 @@
 
 #include "store/sqlite_internal.h"
 
-typedef void (*fill_row)(sqlite3_stmt *s, void *out);
-
-static void fill_account(sqlite3_stmt *s, void *out)
+void sqlite_fill_account(sqlite3_stmt *s, void *out)
 {
     struct store_account *a = out;
     sql_copy_text(s, 0, a->id, sizeof a->id);
@@ -30,7 +28,7 @@ static void fill_key(sqlite3_stmt *s, void *out)
     k->revoked_ms = sqlite3_column_int64(s, 7);
 }
 
-static void fill_job(sqlite3_stmt *s, void *out)
+void sqlite_fill_job(sqlite3_stmt *s, void *out)
 {
     struct store_job *j = out;
     *j = (struct store_job){.state = (enum store_job_state)sqlite3_column_int(s, 1)};
@@ -49,7 +47,7 @@ static void fill_job(sqlite3_stmt *s, void *out)
 }
 
 /* Runs `s` on `c` for one row; not_found is the error when there is none. Takes c back into the pool. */
-static bool read_one(struct backend *b, struct connection *c, sqlite3_stmt *s, fill_row fill, void *out,
+bool sqlite_read_one(struct backend *b, struct connection *c, sqlite3_stmt *s, fill_row fill, void *out,
                      enum error_code not_found, struct error *e)
 {
     int rc = s ? sql_step(c, s, e) : SQLITE_ERROR;
@@ -63,19 +61,19 @@ static bool read_one(struct backend *b, struct connection *c, sqlite3_stmt *s, f
 bool sqlite_account_read(struct backend *b, const char *account_id, struct store_account *out, struct error *e)
 {
     struct connection *c = reader_take(b, e);
-    return c && read_one(b, c, sql_bind(c, SQL_ACCOUNT_GET, e, "t", account_id), fill_account, out, ERR_NOT_FOUND, e);
+    return c && sqlite_read_one(b, c, sql_bind(c, SQL_ACCOUNT_GET, e, "t", account_id), sqlite_fill_account, out, ERR_NOT_FOUND, e);
 }
 
 bool sqlite_key_find(struct backend *b, const unsigned char *hash, struct store_key *out, struct error *e)
 {
     struct connection *c = reader_take(b, e);
-    return c && read_one(b, c, sql_bind(c, SQL_KEY_FIND, e, "b", hash, STORE_HASH_BYTES), fill_key, out, ERR_NOT_FOUND, e);
+    return c && sqlite_read_one(b, c, sql_bind(c, SQL_KEY_FIND, e, "b", hash, STORE_HASH_BYTES), fill_key, out, ERR_NOT_FOUND, e);
 }
 
 bool sqlite_job_read(struct backend *b, const char *account_id, const char *id, struct store_job *out, struct error *e)
 {
     struct connection *c = reader_take(b, e);
-    return c && read_one(b, c, sql_bind(c, SQL_JOB_GET, e, "tt", id, account_id), fill_job, out, ERR_JOB_NOT_FOUND, e);
+    return c && sqlite_read_one(b, c, sql_bind(c, SQL_JOB_GET, e, "tt", id, account_id), sqlite_fill_job, out, ERR_JOB_NOT_FOUND, e);
 }
 
 static void fill_nothing(sqlite3_stmt *s, void *out) { (void)s, (void)out; }
@@ -83,7 +81,7 @@ static void fill_nothing(sqlite3_stmt *s, void *out) { (void)s, (void)out; }
 bool sqlite_ping(struct backend *b, struct error *e)
 {
     struct connection *c = reader_take(b, e);
-    return c && (read_one(b, c, sql_bind(c, SQL_PING, e, ""), fill_nothing, NULL, ERR_NOT_FOUND, e) ||
+    return c && (sqlite_read_one(b, c, sql_bind(c, SQL_PING, e, ""), fill_nothing, NULL, ERR_NOT_FOUND, e) ||
                  e->code == ERR_NOT_FOUND); /* no account yet is an answer too */
 }
 
@@ -95,7 +93,7 @@ bool sqlite_accounts(struct backend *b, store_account_visit visit, void *arg, st
     struct store_account account;
     int rc = s ? SQLITE_ROW : SQLITE_ERROR;
     while (rc == SQLITE_ROW && (rc = sql_step(c, s, e)) == SQLITE_ROW) {
-        fill_account(s, &account);
+        sqlite_fill_account(s, &account);
         if (!visit(arg, &account)) rc = SQLITE_DONE;
     }
     if (s) sql_end(s);

@@ -2,6 +2,8 @@
 #ifndef REFRACTR_STORE_SQLITE_SQL_H
 #define REFRACTR_STORE_SQLITE_SQL_H
 
+#include "store/sqlite_sql_web.h"
+
 #define SQL_KEY_COLUMNS                                                                                               \
     "id, account_id, name, prefix, hash, created_ms, coalesce(last_used_ms, 0), coalesce(revoked_ms, 0)"
 
@@ -26,7 +28,8 @@
     X(CAPTURE, "UPDATE accounts SET held = held - 1, balance = balance - 1 WHERE id = ? RETURNING balance - held") \
     \
     X(KEY_ADD, "INSERT INTO api_keys (account_id, hash, prefix, name, created_ms) VALUES (?, ?, ?, ?, ?)") \
-    X(KEY_REVOKE, "UPDATE api_keys SET revoked_ms = min(coalesce(revoked_ms, ?2), ?2) WHERE id = ?1") \
+    X(KEY_REVOKE, "UPDATE api_keys SET revoked_ms = min(coalesce(revoked_ms, ?2), ?2) WHERE id = ?1 " \
+                  "AND (?3 IS NULL OR account_id = ?3)") \
     X(KEY_USED, "UPDATE api_keys SET last_used_ms = ?2 WHERE id = ?1") \
     X(KEY_FIND, "SELECT " SQL_KEY_COLUMNS " FROM api_keys WHERE hash = ?") \
     X(KEY_LIST, "SELECT " SQL_KEY_COLUMNS " FROM api_keys WHERE ?1 IS NULL OR account_id = ?1 ORDER BY id") \
@@ -34,8 +37,8 @@
     X(JOB_BY_KEY, "SELECT seq, id, state, body_hash, created_ms FROM jobs " \
                   "WHERE account_id = ? AND idempotency_key = ?") \
     X(JOB_LET_KEY_GO, "UPDATE jobs SET idempotency_key = NULL WHERE seq = ?") \
-    X(JOB_ADD, "INSERT INTO jobs (id, account_id, state, attempt, details, created_ms, idempotency_key, body_hash) " \
-               "VALUES (?, ?, ?, ?, ?, ?, ?, ?)") \
+    X(JOB_ADD, "INSERT INTO jobs (id, account_id, state, attempt, details, created_ms, idempotency_key, body_hash, " \
+               "webhook_url, webhook_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") \
     X(DOCUMENT_ADD, "INSERT INTO documents (job, template, text) VALUES (last_insert_rowid(), ?, ?)") \
     X(DOCUMENT_DROP, "DELETE FROM documents WHERE job = ?") \
     X(JOB_CLAIM, "UPDATE jobs SET state = 1, attempt = attempt + 1 WHERE id = ? AND state = 0 AND attempt = ?") \
@@ -60,7 +63,9 @@
              "ON l.account_id = a.id " \
              "LEFT JOIN (SELECT account_id, count(*) AS open FROM jobs WHERE state < 2 GROUP BY account_id) h " \
              "ON h.account_id = a.id " \
-             "WHERE a.balance <> coalesce(l.total, 0) OR a.held <> coalesce(h.open, 0) LIMIT 1")
+             "WHERE a.balance <> coalesce(l.total, 0) OR a.held <> coalesce(h.open, 0) LIMIT 1") \
+    \
+    SQL_TABLE_WEB(X)
 /* clang-format on */
 
 #endif

@@ -7,7 +7,7 @@
 #include "store/sqlite_internal.h"
 
 /* Runs a statement with RETURNING that touches one row at most. False: error, or no row (`found` tells). */
-static bool step_row(struct connection *c, sqlite3_stmt *s, bool *found, struct error *e)
+bool sql_step_row(struct connection *c, sqlite3_stmt *s, bool *found, struct error *e)
 {
     *found = false;
     if (!s) return false;
@@ -16,26 +16,26 @@ static bool step_row(struct connection *c, sqlite3_stmt *s, bool *found, struct 
     return rc != SQLITE_ERROR;
 }
 
-static bool require_account(struct connection *c, const char *account_id, struct error *e)
+bool sqlite_require_account(struct connection *c, const char *account_id, struct error *e)
 {
     bool found;
     sqlite3_stmt *s = sql_bind(c, SQL_ACCOUNT_GET, e, "t", account_id);
-    bool ok = step_row(c, s, &found, e);
+    bool ok = sql_step_row(c, s, &found, e);
     if (s) sql_end(s);
     if (ok && !found) return error_set(e, ERR_NOT_FOUND, "account", "there is no account %.36s", account_id);
     return ok;
 }
 
-static bool ledger_add(struct connection *c, const char *account_id, int64_t amount, const char *kind,
+bool sqlite_ledger_add(struct connection *c, const char *account_id, int64_t amount, const char *kind,
                        const char *job_id, const char *note, int64_t now_ms, struct error *e)
 {
     return sql_run(c, sql_bind(c, SQL_LEDGER_ADD, e, "tittti", account_id, amount, kind, job_id, note, now_ms), NULL, e);
 }
 
 /* The single value a RETURNING statement gives back. */
-static bool run_returning(struct connection *c, sqlite3_stmt *s, int64_t *value, bool *found, struct error *e)
+bool sql_run_returning(struct connection *c, sqlite3_stmt *s, int64_t *value, bool *found, struct error *e)
 {
-    bool ok = step_row(c, s, found, e);
+    bool ok = sql_step_row(c, s, found, e);
     if (ok && *found) *value = sqlite3_column_int64(s, 0);
     if (s) sql_end(s);
     return ok;
@@ -45,13 +45,13 @@ static bool grant(struct connection *c, const char *account_id, int64_t amount, 
                   struct error *e)
 {
     bool found;
-    if (!run_returning(c, sql_bind(c, SQL_BALANCE_ADD, e, "ti", account_id, amount), balance, &found, e)) return false;
+    if (!sql_run_returning(c, sql_bind(c, SQL_BALANCE_ADD, e, "ti", account_id, amount), balance, &found, e)) return false;
     if (!found) {
-        return require_account(c, account_id, e) &&
+        return sqlite_require_account(c, account_id, e) &&
                error_set(e, ERR_INVALID_VALUE, "credits", "%lld credits cannot be taken back: fewer are free",
                          (long long)-amount);
     }
-    return ledger_add(c, account_id, amount, "grant", NULL, note, clock_wall_ms(), e);
+    return sqlite_ledger_add(c, account_id, amount, "grant", NULL, note, clock_wall_ms(), e);
 }
 
 static bool run_account_create(struct connection *c, struct store_write *write, struct error *e)
@@ -72,7 +72,7 @@ static bool run_credits_grant(struct connection *c, struct store_write *write, s
 static bool run_key_create(struct connection *c, struct store_write *write, struct error *e)
 {
     struct store_key_create *w = (struct store_key_create *)write;
-    if (!require_account(c, w->account_id, e)) return false;
+    if (!sqlite_require_account(c, w->account_id, e)) return false;
     sqlite3_stmt *s = sql_bind(c, SQL_KEY_ADD, e, "tbtti", w->account_id, w->hash, STORE_HASH_BYTES, w->prefix, w->name,
                                clock_wall_ms());
     if (!sql_run(c, s, NULL, e)) return false;
@@ -84,7 +84,7 @@ static bool run_key_revoke(struct connection *c, struct store_write *write, stru
 {
     struct store_key_revoke *w = (struct store_key_revoke *)write;
     int changes;
-    if (!sql_run(c, sql_bind(c, SQL_KEY_REVOKE, e, "ii", w->key_id, w->at_ms), &changes, e)) return false;
+    if (!sql_run(c, sql_bind(c, SQL_KEY_REVOKE, e, "iit", w->key_id, w->at_ms, w->account_id), &changes, e)) return false;
     return changes > 0 || error_set(e, ERR_NOT_FOUND, "key", "there is no key %lld", (long long)w->key_id);
 }
 
@@ -110,7 +110,7 @@ static bool idempotency_check(struct connection *c, struct store_job_insert *w, 
 {
     bool found;
     sqlite3_stmt *s = sql_bind(c, SQL_JOB_BY_KEY, e, "tt", w->account_id, w->idempotency_key);
-    bool ok = step_row(c, s, &found, e);
+    bool ok = sql_step_row(c, s, &found, e);
     int64_t expired = 0;
     if (ok && found) {
         bool finished = sqlite3_column_int(s, 2) >= STORE_SUCCESS;
@@ -124,9 +124,9 @@ static bool idempotency_check(struct connection *c, struct store_job_insert *w, 
 static bool hold_credit(struct connection *c, const char *account_id, int64_t *remaining, struct error *e)
 {
     bool found;
-    if (!run_returning(c, sql_bind(c, SQL_HOLD, e, "t", account_id), remaining, &found, e)) return false;
+    if (!sql_run_returning(c, sql_bind(c, SQL_HOLD, e, "t", account_id), remaining, &found, e)) return false;
     if (found) return true;
-    return require_account(c, account_id, e) &&
+    return sqlite_require_account(c, account_id, e) &&
            error_set(e, ERR_NO_CREDITS, "", "the account has no credits left; see /billing/ for how to get more");
 }
 
@@ -138,9 +138,10 @@ static bool run_job_insert(struct connection *c, struct store_write *write, stru
     if (w->outcome != INSERT_CREATED) return true;
     if (!hold_credit(c, w->account_id, &w->credits_remaining, e)) return false;
     int64_t running = w->running ? 1 : 0; /* state 1 with attempt 1, or state 0 with attempt 0 */
-    sqlite3_stmt *s = sql_bind(c, SQL_JOB_ADD, e, "ttiiiitb", w->id, w->account_id, running, running,
+    sqlite3_stmt *s = sql_bind(c, SQL_JOB_ADD, e, "ttiiiitbti", w->id, w->account_id, running, running,
                                (int64_t)w->details, w->now_ms, w->idempotency_key,
-                               w->idempotency_key ? w->body_hash : NULL, STORE_HASH_BYTES);
+                               w->idempotency_key ? w->body_hash : NULL, STORE_HASH_BYTES, w->webhook_url,
+                               w->webhook_key);
     return sql_run(c, s, NULL, e) &&
            sql_run(c, sql_bind(c, SQL_DOCUMENT_ADD, e, "tb", w->template, w->text, (int)w->text_bytes), NULL, e);
 }
@@ -163,7 +164,7 @@ static bool finish_row(struct connection *c, struct store_job_settle *w, int64_t
                   : sql_bind(c, SQL_JOB_FAIL, e, "titttii", w->id, (int64_t)w->attempt,
                              error_code_name(w->failure.code), w->failure.param, w->failure.message, w->latency_ms,
                              w->now_ms);
-    bool ok = step_row(c, s, &w->applied, e);
+    bool ok = sql_step_row(c, s, &w->applied, e);
     if (ok && w->applied) {
         *seq = sqlite3_column_int64(s, 0);
         sql_copy_text(s, 1, account_id, STORE_ID_CHARS + 1);
@@ -183,8 +184,9 @@ static bool run_job_settle(struct connection *c, struct store_write *write, stru
     if (!w->applied) return true;
     if (!sql_run(c, sql_bind(c, SQL_DOCUMENT_DROP, e, "i", seq), NULL, e)) return false;
     sqlite3_stmt *s = sql_bind(c, w->result ? SQL_CAPTURE : SQL_RELEASE_HOLD, e, "t", account_id);
-    if (!run_returning(c, s, &w->credits_remaining, &found, e)) return false;
-    return !w->result || ledger_add(c, account_id, -1, "usage", w->id, NULL, w->now_ms, e);
+    if (!sql_run_returning(c, s, &w->credits_remaining, &found, e)) return false;
+    if (!sqlite_job_ended(c, w, seq, account_id, e)) return false;
+    return !w->result || sqlite_ledger_add(c, account_id, -1, "usage", w->id, NULL, w->now_ms, e);
 }
 
 /* The oldest running job whose attempts are used up; `id` is "" when there is none. */
@@ -193,7 +195,7 @@ static bool next_worn_out(struct connection *c, int max_attempts, struct store_j
 {
     bool found;
     sqlite3_stmt *s = sql_bind(c, SQL_JOBS_WORN_OUT, e, "i", (int64_t)max_attempts);
-    bool ok = step_row(c, s, &found, e);
+    bool ok = sql_step_row(c, s, &found, e);
     id[0] = '\0';
     if (ok && found) {
         sql_copy_text(s, 0, id, STORE_ID_CHARS + 1);
@@ -237,6 +239,20 @@ static bool (*const verbs[STORE_VERB_COUNT])(struct connection *, struct store_w
     [STORE_JOB_SETTLE] = run_job_settle,
     [STORE_JOBS_RECOVER] = run_jobs_recover,
     [STORE_JOBS_SWEEP] = run_jobs_sweep,
+    [STORE_SIGNUP] = sqlite_signup,
+    [STORE_LINK_CREATE] = sqlite_link_create,
+    [STORE_SESSION_OPEN] = sqlite_session_open,
+    [STORE_SESSION_TOUCH] = sqlite_session_touch,
+    [STORE_SESSION_CLOSE] = sqlite_session_close,
+    [STORE_PASSWORD_SET] = sqlite_password_set,
+    [STORE_KEY_ROTATE] = sqlite_key_rotate,
+    [STORE_PURCHASE] = sqlite_purchase,
+    [STORE_REFUND] = sqlite_refund,
+    [STORE_INVOICE] = sqlite_invoice,
+    [STORE_ENDPOINT_CREATE] = sqlite_endpoint_create,
+    [STORE_ENDPOINT_DELETE] = sqlite_endpoint_delete,
+    [STORE_ENDPOINT_TEST] = sqlite_endpoint_test,
+    [STORE_DELIVERY_RESULT] = sqlite_delivery_result,
 };
 
 bool sqlite_run(struct backend *b, struct store_write *write, struct error *e)

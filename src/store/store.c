@@ -225,6 +225,11 @@ bool store_pending_jobs(struct store *store, store_pending_visit visit, void *ar
 
 bool store_ping(struct store *store, struct error *e) { return store->ops->ping(store->backend, e); }
 
+bool store_read(struct store *store, struct store_read *read, struct error *e)
+{
+    return store->ops->read(store->backend, read, e);
+}
+
 bool store_audit(struct store *store, struct error *e) { return store->ops->audit(store->backend, e); }
 
 void store_count(struct store *store, struct store_counters *out)

@@ -51,7 +51,21 @@ void store_close(struct store *store); /* finishes what was posted */
     X(JOB_CLAIM)           \
     X(JOB_SETTLE)          \
     X(JOBS_RECOVER)        \
-    X(JOBS_SWEEP)
+    X(JOBS_SWEEP)          \
+    X(SIGNUP)              \
+    X(LINK_CREATE)         \
+    X(SESSION_OPEN)        \
+    X(SESSION_TOUCH)       \
+    X(SESSION_CLOSE)       \
+    X(PASSWORD_SET)        \
+    X(KEY_ROTATE)          \
+    X(PURCHASE)            \
+    X(REFUND)              \
+    X(INVOICE)             \
+    X(ENDPOINT_CREATE)     \
+    X(ENDPOINT_DELETE)     \
+    X(ENDPOINT_TEST)       \
+    X(DELIVERY_RESULT)
 
 enum store_verb {
 #define X(name) STORE_##name,
@@ -104,6 +118,7 @@ struct store_key_create {
 /* The key stops to work at `at_ms` (now: revoked; later: an overlap for rotation). ERR_NOT_FOUND. */
 struct store_key_revoke {
     struct store_write write;
+    const char *account_id; /* the key must be this account's; NULL: anybody's */
     int64_t key_id;
     int64_t at_ms;
 };
@@ -133,6 +148,8 @@ struct store_job_insert {
     size_t text_bytes;
     const char *idempotency_key; /* or NULL */
     const unsigned char *body_hash;
+    const char *webhook_url;     /* told when the job ends, signed with the key's hash; or NULL */
+    int64_t webhook_key;
     int64_t now_ms;
     enum store_insert_outcome outcome;     /* out */
     char existing_id[STORE_ID_CHARS + 1];  /* out, INSERT_REPLAY */

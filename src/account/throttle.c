@@ -1,0 +1,107 @@
+#include "account/throttle.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+
+enum { NAMES_MAX = 50000, NAME_BYTES = 16 };
+
+struct tries {
+    unsigned char name[NAME_BYTES];
+    int count;
+    int64_t until_ns; /* monotonic: the window's end */
+    UT_hash_handle hh;
+};
+
+struct throttle {
+    pthread_mutex_t lock;
+    unsigned char key[crypto_generichash_KEYBYTES]; /* of the names' hash: collisions cannot be prepared */
+    struct tries *names;
+};
+
+struct throttle *throttle_open(void)
+{
+    struct throttle *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    pthread_mutex_init(&t->lock, NULL);
+    randombytes_buf(t->key, sizeof t->key);
+    return t;
+}
+
+void throttle_close(struct throttle *t)
+{
+    struct tries *tries, *next;
+    if (!t) return;
+    HASH_ITER(hh, t->names, tries, next)
+    {
+        HASH_DEL(t->names, tries);
+        free(tries);
+    }
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+static void hash_name(const struct throttle *t, const char *kind, const char *name, unsigned char out[NAME_BYTES])
+{
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, t->key, sizeof t->key, NAME_BYTES);
+    crypto_generichash_update(&state, (const unsigned char *)kind, strlen(kind) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)name, strlen(name));
+    crypto_generichash_final(&state, out, NAME_BYTES);
+}
+
+static struct tries *find(struct throttle *t, const unsigned char *name)
+{
+    struct tries *tries;
+    HASH_FIND(hh, t->names, name, NAME_BYTES, tries);
+    return tries;
+}
+
+/* The oldest name goes when the table is full: windows are short, and uthash keeps the order of insertion. */
+static struct tries *add(struct throttle *t, const unsigned char *name)
+{
+    struct tries *oldest = HASH_COUNT(t->names) >= NAMES_MAX ? t->names : NULL;
+    struct tries *tries = calloc(1, sizeof *tries);
+    if (!tries) return NULL;
+    if (oldest) {
+        HASH_DEL(t->names, oldest);
+        free(oldest);
+    }
+    memcpy(tries->name, name, NAME_BYTES);
+    HASH_ADD(hh, t->names, name, NAME_BYTES, tries);
+    return tries;
+}
+
+bool throttle_count(struct throttle *t, const char *kind, const char *name, int limit, int window_s, struct error *e)
+{
+    unsigned char hash[NAME_BYTES];
+    int64_t now = clock_monotonic_ns();
+    int wait_s = 1;
+    hash_name(t, kind, name, hash);
+    pthread_mutex_lock(&t->lock);
+    struct tries *tries = find(t, hash);
+    if (!tries) tries = add(t, hash);
+    if (tries && tries->until_ns <= now) tries->count = 0, tries->until_ns = now + window_s * NS_PER_S;
+    bool ok = tries && tries->count < limit;
+    if (ok) tries->count++;
+    else if (tries) wait_s = (int)((tries->until_ns - now + NS_PER_S - 1) / NS_PER_S);
+    pthread_mutex_unlock(&t->lock);
+    if (ok) return true;
+    error_set(e, ERR_RATE_LIMITED, "", "too many tries; try again in %d s", wait_s);
+    e->retry_after_s = wait_s;
+    return false;
+}
+
+void throttle_forgive(struct throttle *t, const char *kind, const char *name)
+{
+    unsigned char hash[NAME_BYTES];
+    hash_name(t, kind, name, hash);
+    pthread_mutex_lock(&t->lock);
+    struct tries *tries = find(t, hash);
+    if (tries && tries->count > 0) tries->count--;
+    pthread_mutex_unlock(&t->lock);
+}

@@ -151,13 +151,15 @@ static int by_place(const void *left, const void *right)
     return (a->last > b->last) - (a->last < b->last);
 }
 
-/* The field's items over all windows, without overlap, in document order; *near counts the near misses beside them. */
+/* The field's items over all windows, in document order; *near counts the near misses beside them. Two windows' readings of
+ * one place may differ: the better stays. The first format's reference kept both, and so do its models. */
 static size_t settle_list(const struct maker *m, size_t i, struct finding **items, size_t *near)
 {
     size_t count = findings_of(m, i, items), over = 0;
     while (over < count && (*items)[over].kind == FINDING_ITEM)
         over++;
-    size_t kept = decode_without_overlap(*items, over), under = decode_without_overlap(*items + over, count - over);
+    size_t kept = m->model->format >= 2 ? decode_without_overlap(*items, over) : decode_distinct(*items, over);
+    size_t under = decode_without_overlap(*items + over, count - over);
     *near = 0;
     for (size_t n = over; n < over + under; n++) {
         bool apart = true;

@@ -206,19 +206,39 @@ void decode_sort(struct findings *findings)
         qsort(findings->at, findings->count, sizeof *findings->at, better);
 }
 
-size_t decode_without_overlap(struct finding *f, size_t count)
+static bool overlaps(const struct finding *a, const struct finding *b)
+{
+    return a->last >= b->first && a->first <= b->last;
+}
+
+static bool is_same_span(const struct finding *a, const struct finding *b)
+{
+    return a->first == b->first && a->last == b->last;
+}
+
+/* Keeps each finding that does not clash with one kept before it. */
+static size_t keep_apart(struct finding *f, size_t count, bool (*clash)(const struct finding *, const struct finding *))
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        bool free_of_others = true;
-        for (size_t j = 0; j < kept && free_of_others; j++)
-            free_of_others = f[i].last < f[j].first || f[i].first > f[j].last;
-        if (free_of_others) {
-            struct finding keep = f[i];
+        size_t j = 0;
+        while (j < kept && !clash(&f[i], &f[j]))
+            j++;
+        struct finding keep = f[i];
+        if (j == kept)
             f[kept++] = keep;
-        }
     }
     return kept;
+}
+
+size_t decode_without_overlap(struct finding *findings, size_t count)
+{
+    return keep_apart(findings, count, overlaps);
+}
+
+size_t decode_distinct(struct finding *findings, size_t count)
+{
+    return keep_apart(findings, count, is_same_span);
 }
 
 /* Reduces the findings from `from` on, all of one field's list in one window, to those that do not overlap: within a window

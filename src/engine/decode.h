@@ -46,8 +46,10 @@ bool decode_window(const struct model *model, const struct plan *plan, const str
 /* Sorts by field, then best first (margin, then place). */
 void decode_sort(struct findings *findings);
 
-/* Of findings[0..count) of one field, best first: keeps those of `kind` that overlap no better one, moved to the front;
- * returns how many. */
+/* Of findings[0..count) of one field and kind, best first: moves those that overlap no better one to the front; returns how
+ * many. */
 size_t decode_without_overlap(struct finding *findings, size_t count);
+/* The same, but drops only what says the same span again. */
+size_t decode_distinct(struct finding *findings, size_t count);
 
 #endif

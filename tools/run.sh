@@ -15,11 +15,12 @@ make --no-print-directory all
 
 mkdir -p "$data"
 chmod 700 "$data"
-if [ ! -s "$data/dev-key" ]; then
+if [ ! -s "$data/dev-key" ] || [ ! -s "$data/refractr.db" ]; then
     (umask 077 && build/refractr account create development --credits "$credits" --data "$data" >"$data/dev-account.json")
     (umask 077 && sed -n 's/.*"api_key":"\([^"]*\)".*/\1/p' "$data/dev-account.json" >"$data/dev-key")
 fi
 key=$(cat "$data/dev-key")
+account=$(sed -n 's/.*"account_id":"\([^"]*\)".*/\1/p' "$data/dev-account.json")
 
 log=$data/service.log
 build/refractr serve --data "$data" --port "$port" 2>>"$log" &
@@ -68,7 +69,7 @@ How to go on:
   the line above works from any shell; your key is $key (kept in $data/dev-key)
   dashboard    $url/dashboard/
   docs         $url/docs/
-  more credits build/refractr credits grant ACCOUNT N --data $data   (build/refractr account list --data $data)
+  more credits build/refractr credits grant $account 1000 --data $data
   log          tail -f $log
 Ctrl-C stops the service.
 END

@@ -113,8 +113,8 @@ def extract(service, key, body=None, *, path="/api/v1/extract/", timeout=60, hea
     return session.post(service.url + path, data=body, headers=sent, timeout=timeout)
 
 
-def get(service, key, path, **more):
-    return requests.get(service.url + path, headers={"Authorization": f"Bearer {key}", **more}, timeout=60)
+def get(service, key, path, session=requests, **more):
+    return session.get(service.url + path, headers={"Authorization": f"Bearer {key}", **more}, timeout=60)
 
 
 def available(service, key):
@@ -126,11 +126,11 @@ def held(service, key):
     return get(service, key, "/api/v1/account/").json()["credits"]["held"]
 
 
-def poll(service, key, job_id, seconds=60):
+def poll(service, key, job_id, seconds=60, session=requests):
     """Polls until the job is done; returns the last answer's JSON."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = get(service, key, f"/api/v1/extract/{job_id}/")
+        answer = get(service, key, f"/api/v1/extract/{job_id}/", session)
         assert answer.status_code == 200, answer.text
         if answer.json()["status"] != "pending" or time.monotonic() > deadline:
             return answer.json()

@@ -47,7 +47,8 @@ def test_kill_9_under_load(make_service, delay_ms):
         service.process.wait()
         service.start()
     assert len(total) > 20 and len(set(total)) == len(total)
-    states = [poll(service, key, job_id)["status"] for job_id in total]
+    with requests.Session() as session:
+        states = [poll(service, key, job_id, session=session)["status"] for job_id in total]
     assert states == ["success"] * len(total), "no acknowledged job is lost"
     deadline = time.monotonic() + 30
     while held(service, key) and time.monotonic() < deadline:  # jobs inserted but never acknowledged run too

@@ -23,7 +23,8 @@ key=$(cat "$data/dev-key")
 account=$(sed -n 's/.*"account_id":"\([^"]*\)".*/\1/p' "$data/dev-account.json")
 
 log=$data/service.log
-build/refractr serve --data "$data" --port "$port" 2>>"$log" &
+# In a session of its own: Ctrl-C goes to this script alone, which asks the service to stop once (twice means at once).
+setsid build/refractr serve --data "$data" --port "$port" 2>>"$log" &
 service=$!
 stop() {
     trap '' INT TERM HUP

@@ -2,8 +2,8 @@
 # Installs (or only checks for) the Debian packages each purpose needs, and the tests' Python packages in a folder of
 # their own. Quick when nothing is missing.
 #
-#   tools/deps.sh check   build|test|browser|fuzz   exit 1 and say what to do when something is missing
-#   tools/deps.sh install build|test|browser|fuzz   apt-get install what is missing (root, or sudo)
+#   tools/deps.sh check   build|test|browser|clients|fuzz   exit 1 and say what to do when something is missing
+#   tools/deps.sh install build|test|browser|clients|fuzz   apt-get install what is missing (root, or sudo)
 #   tools/deps.sh venv DIR REQUIREMENTS             Python environment in DIR with these packages
 set -eu
 
@@ -13,7 +13,8 @@ test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light wrk"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
-command -v npm >/dev/null || browser="$browser npm"
+clients="$test"
+command -v npm >/dev/null || { browser="$browser npm"; clients="$clients npm"; }
 
 missing() {
     for package in $1; do
@@ -26,6 +27,7 @@ list_of() {
     build) echo "$build" ;;
     test) echo "$test" ;;
     browser) echo "$browser" ;;
+    clients) echo "$clients" ;;
     fuzz) echo "$fuzz" ;;
     run) echo "$run" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;

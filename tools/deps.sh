@@ -9,7 +9,8 @@ set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
        libcurl4-openssl-dev zlib1g-dev uthash-dev python3-minimal"
-test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light wrk"
+test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light"
+bench="$build curl wrk hey"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
@@ -29,6 +30,7 @@ list_of() {
     browser) echo "$browser" ;;
     clients) echo "$clients" ;;
     fuzz) echo "$fuzz" ;;
+    bench) echo "$bench" ;;
     run) echo "$run" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;
     esac

@@ -1,0 +1,105 @@
+#!/bin/sh
+# `make bench`: what the README's table says, measured on this machine, which should be doing nothing else.
+#
+#   1. the engine alone            (refractr bench)
+#   2. the service with the model  (wrk: 1, 16 and 64 clients on loopback, the quick start's invoice)
+#   3. the service's own share     (hey: 1,000 requests a second, engine stubbed out, jobs and holds stored as always)
+#
+# Each figure of 2 and 3 is the median of BENCH_RUNS (3) runs of BENCH_SECONDS (10). Prints Markdown. BENCH_PORT (8098).
+set -eu
+cd "$(dirname "$0")/.."
+port=${BENCH_PORT:-8098}
+runs=${BENCH_RUNS:-3}
+seconds=${BENCH_SECONDS:-10}
+url=http://127.0.0.1:$port
+work=$(mktemp -d)
+service=
+finish() {
+    [ -z "$service" ] || kill "$service" 2>/dev/null || true
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT INT TERM
+
+tools/deps.sh install bench
+
+start() { # options of serve
+    rm -rf "$work/data"
+    key=$(build/refractr account create bench --credits 1000000000 --data "$work/data" | sed 's/.*"api_key":"\([^"]*\)".*/\1/')
+    build/refractr serve --data "$work/data" --port "$port" --rate-limit 1000000 --log-level warn "$@" 2>"$work/log" &
+    service=$!
+    for _ in $(seq 300); do
+        if curl -fs -o /dev/null "$url/readyz"; then return; fi
+        kill -0 "$service" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+        sleep 0.1
+    done
+    echo "bench: the service did not become ready" >&2
+    exit 1
+}
+
+stop() {
+    kill "$service"
+    wait "$service"
+    service=
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
+column() { awk -v n="$1" '{ print $n }' "$2" | median; }
+
+cat >"$work/body.json" <<'END'
+{"document_text": "Invoice #2847\nDate: 2026-01-15\nTotal: €1,249.00", "template": {"invoice_number": null, "date": null, "total_amount": null}}
+END
+cat >"$work/post.lua" <<END
+local file = io.open("$work/body.json")
+wrk.method, wrk.body = "POST", file:read("a")
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer " .. os.getenv("KEY")
+function done(summary, latency)
+    local bad = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
+    io.stderr:write(string.format("%.0f %.2f %.2f %d\n", summary.requests / summary.duration * 1e6,
+        latency:percentile(50) / 1000, latency:percentile(99) / 1000, bad))
+end
+END
+
+with_clients() { # clients
+    : >"$work/figures"
+    for _ in $(seq "$runs"); do
+        KEY=$key wrk -t 1 -c "$1" -d "${seconds}s" -s "$work/post.lua" "$url/api/v1/extract/" >/dev/null 2>>"$work/figures"
+    done
+    printf '| %s | %s | %s | %s | %s |\n' "$1" "$(column 1 "$work/figures")" "$(column 2 "$work/figures")" \
+        "$(column 3 "$work/figures")" "$(awk '{ n += $4 } END { print n }' "$work/figures")"
+}
+
+at_rate() { # durability
+    : >"$work/figures"
+    for _ in $(seq "$runs"); do
+        hey -z "${seconds}s" -c 4 -q 250 -m POST -T application/json -H "Authorization: Bearer $key" -D "$work/body.json" \
+            "$url/api/v1/extract/" >"$work/hey"
+        awk '/Requests\/sec/ { rate = $2 } /50% in/ { a = $3 } /99% in/ { b = $3 } /\[200\]/ { ok = $2 }
+             END { printf "%.0f %.2f %.2f %d\n", rate, a * 1000, b * 1000, ok }' "$work/hey" >>"$work/figures"
+    done
+    printf '| %s | %s | %s | %s |\n' "$1" "$(column 1 "$work/figures")" "$(column 2 "$work/figures")" \
+        "$(column 3 "$work/figures")"
+}
+
+printf '### Machine\n\n%s, %s cores, %s, %s\n\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
+    "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)" "$(build/refractr --version)"
+printf 'Load average before the runs: %s\n\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)"
+
+printf '### Engine\n\n'
+build/refractr bench
+
+printf '\n### Service with the model: the quick start invoice, %s runs of %s s\n\n' "$runs" "$seconds"
+printf '| clients | requests/s | p50 ms | p99 ms | errors |\n|---|---|---|---|---|\n'
+start
+for clients in 1 16 64; do with_clients "$clients"; done
+printf '\nPeak resident memory: %s MB\n' "$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$service/status")"
+stop
+
+printf '\n### Service alone: engine stubbed out, 1,000 requests a second, job and hold stored\n\n'
+printf '| durability | requests/s | p50 ms | p99 ms |\n|---|---|---|---|\n'
+for durability in normal full; do
+    start --stub-engine --durability "$durability"
+    at_rate "$durability"
+    stop
+done

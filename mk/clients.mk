@@ -20,6 +20,7 @@ $(CLIENTS_NODE)/.installed: $(CLIENTS_JS) $(shell find clients/javascript -type 
 	@mkdir -p $(CLIENTS_NODE)
 	@cp $(CLIENTS_JS) $(CLIENTS_NODE)
 	$(say) NPM clients/javascript
+	$(Q)rm -f $(CLIENTS_NODE)/refractr-*.tgz
 	$(Q)cd clients/javascript && npm pack --silent --pack-destination $(CURDIR)/$(CLIENTS_NODE) >/dev/null
 	$(Q)cd $(CLIENTS_NODE) && npm install --no-audit --no-fund --loglevel=error && \
 	    npm install --no-save --no-audit --no-fund --loglevel=error ./refractr-*.tgz

@@ -3,6 +3,7 @@
 # goes and ends with one line "N passed, N failed, N skipped"; exit status 0 when nothing failed.
 #
 #   lint -> normal and sanitizer builds -> unit tests (ASan, UBSan) -> pytest: the real program over the wire
+#        -> the client libraries, in environments of their own
 #
 # PYTEST_ARGS is passed on to pytest.
 set -u
@@ -13,6 +14,19 @@ report=$(mktemp)
 trap 'rm -f "$counts" "$report"' EXIT
 
 step() { printf '\n== %s\n' "$1"; }
+# junit_counts REPORT: one line "passed failed skipped"; a run that left no report is one failure.
+junit_counts() {
+    python3 - "$1" <<'END'
+import sys, xml.etree.ElementTree as tree
+try:
+    suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
+    total, bad, skipped = (sum(int(s.get(k, 0)) for s in suites) for k in ("tests", "failures", "skipped"))
+    bad += sum(int(s.get("errors", 0)) for s in suites)
+    print(total - bad - skipped, bad if total else 1, skipped)
+except (tree.ParseError, OSError):
+    print(0, 1, 0)
+END
+}
 broken() { printf '\n%s\n0 passed, 1 failed\n' "$1"; exit 1; }
 
 step "packages"
@@ -34,16 +48,12 @@ step "over the wire"
 REFRACTR_BINARY=${REFRACTR_BINARY:-$PWD/build-asan/refractr} \
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     build/venv/bin/python -m pytest tests -q -rs --junit-xml="$report" ${PYTEST_ARGS:-} || true
-python3 - "$report" >>"$counts" <<'END'
-import sys, xml.etree.ElementTree as tree
-try:
-    suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
-    total, bad, skipped = (sum(int(s.get(k, 0)) for s in suites) for k in ("tests", "failures", "skipped"))
-    bad += sum(int(s.get("errors", 0)) for s in suites)
-    print(total - bad - skipped, bad if total else 1, skipped)
-except (tree.ParseError, OSError):
-    print(0, 1, 0)
-END
+junit_counts "$report" >>"$counts"
+
+step "client libraries"
+: >"$report"
+make --no-print-directory test-clients PYTEST_ARGS="--junit-xml=$report" || true
+junit_counts "$report" >>"$counts"
 
 printf '\n'
 awk '{ passed += $1; failed += $2; skipped += $3 }

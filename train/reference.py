@@ -280,8 +280,9 @@ class Model:
                 values[f["path"]] = [{k: text[r[k][0]:r[k][1]] if k in r else None for k in keys} for r in rows]
             elif f["kind"] == "list":
                 texts = [text[a:b] for a, b, _ in w["spans"]]
-                values[f["path"]] = [o for o in (option_of(t, f["options"]) for t in texts) if o] \
-                    if f["options"] else texts
+                if f["options"]:
+                    texts = [o for o in (option_of(t, f["options"]) for t in texts) if o]
+                values[f["path"]] = said_once(texts, always=bool(f["options"]))
             elif f["kind"] == "enum" and "option" in w:
                 answer = None if w["option"] is None else f["options"][w["option"]]
                 values[f["path"]] = {"yes": True, "no": False, None: None}[answer] if f["type"] == "boolean" else answer
@@ -333,8 +334,8 @@ def without_overlap(spans):
 
 def group_records(starts, members):
     """Values to records. starts: where records begin; members: key -> [(start, end, score)] in document order.
-    A value belongs to the last record that begins at or before it. Without starts: members that never interleave and are
-    equally many are zipped, else a new record begins where a member repeats."""
+    Members that never interleave and are equally many are zipped. Else a value belongs to the last record that begins at or
+    before it, those before the first to the first, and another record begins where a member comes again."""
     flat = sorted(((a, b, v, k) for k, spans in members.items() for a, b, v in spans))
     if not flat:
         return []
@@ -343,18 +344,19 @@ def group_records(starts, members):
     if len(counts) > 1 and len(set(counts.values())) == 1 and max(counts.values()) > 1 and len(blocks) == len(counts):
         n = max(counts.values())
         return [{k: members[k][r][:2] for k in counts} for r in range(n)]
-    rows, begun, scores = [], -1, {}
+    rows, begun = [], 0
     for a, b, v, k in flat:
-        at = sum(1 for s in starts if s <= a) if starts else 0
-        fresh = not rows or (at != begun and starts) or (not starts and k in rows[-1])
-        if fresh and not (rows and begun == 0):
+        at = sum(1 for s in starts if s <= a)
+        if not rows or k in rows[-1] or (at != begun and begun > 0):
             rows.append({})
-            scores = {}
         begun = at
-        if k in rows[-1] and v <= scores[k]:
-            continue
-        rows[-1][k], scores[k] = (a, b), v
+        rows[-1][k] = (a, b)
     return rows
+
+
+def said_once(texts, always):
+    """Names and options are listed once however often they are said; equal amounts may be different things."""
+    return [t for n, t in enumerate(texts) if t not in texts[:n] or not (always or re.fullmatch("[^0-9]*", t))]
 
 
 def option_of(text, options):

@@ -183,7 +183,15 @@ static bool holds(const json_t *array, const json_t *value)
     return false;
 }
 
-/* Values that do not read as the list's type are left out; a list of choices names each once. */
+/* Names and options are listed once however often they are said; equal amounts and numbers may be different things. */
+static bool said_before(const struct field *field, const json_t *values, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    bool name = text && !text[strcspn(text, "0123456789")];
+    return (name || field->kind == FIELD_ENUM_LIST) && holds(values, value);
+}
+
+/* Values that do not read as the list's type are left out, and names said before. */
 static void answer_list(struct maker *m, size_t i)
 {
     const struct field *field = &m->fields[i];
@@ -193,7 +201,7 @@ static void answer_list(struct maker *m, size_t i)
     for (size_t n = 0; values && n < count; n++) {
         struct span span = span_of(m->document, items[n].first, items[n].last);
         json_t *value = read_value(m, field, &span);
-        if (!value || (field->kind == FIELD_ENUM_LIST && holds(values, value))) {
+        if (!value || said_before(field, values, value)) {
             json_decref(value);
             continue;
         }
@@ -249,8 +257,8 @@ static void put_columns(struct table *table, const struct cell *cells, size_t co
     }
 }
 
-/* A value belongs to the last record that begins at or before it, those before the first to the first; without any
- * beginnings a record begins where a member comes again. Of two values for one place the better scored stays. */
+/* A value belongs to the last record that begins at or before it, those before the first to the first. Where a member comes
+ * again another record begins too: a beginning is easier to miss than a value. */
 static void put_rows(struct table *table, const struct cell *cells, size_t count, const struct finding *starts, size_t start_count)
 {
     size_t begun = 0, passed = 0;
@@ -259,15 +267,13 @@ static void put_rows(struct table *table, const struct cell *cells, size_t count
         while (passed < start_count && starts[passed].first <= found->first)
             passed++;
         const struct finding **row = table->cells + (table->rows ? table->rows - 1 : 0) * table->members;
-        bool fresh = start_count ? passed != begun && begun != 0 : row[cells[i].member] != NULL;
+        bool fresh = row[cells[i].member] != NULL || (passed != begun && begun != 0);
         if (table->rows == 0 || fresh) {
             row = table->cells + table->rows * table->members;
             table->rows++;
         }
         begun = passed;
-        const struct finding **cell = &row[cells[i].member];
-        if (!*cell || found->score > (*cell)->score)
-            *cell = found;
+        row[cells[i].member] = found;
     }
 }
 

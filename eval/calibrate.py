@@ -3,7 +3,7 @@
 Fitted on held-out data and written into the model folder's config.json:
   inside_weight   how much a scalar's span must look inside throughout: low lets long values be whole
   null_bias       a value is given when its margin over null exceeds this
-  list_threshold  a list's span is kept when its score exceeds this
+  list_threshold  a list's span is kept when its score exceeds this; from list_candidate on it counts as a near miss
   calibration     {"value", "null", "list", "enum": [a, b]}: confidence = sigmoid(a x + b) (Platt 1999), where x is the margin
                   of a value, minus the margin of a null, the logit of a list span's score, the margin of an option
 Held out are lines of the training sets no step saw, generator documents under a seed of their own, and our business documents:
@@ -28,7 +28,7 @@ import sets
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("value", "null", "list", "enum")
 EVERYTHING = -1e9   # null_bias under which every field is answered, so that margins can be read
-LOWEST = 0.3        # list spans are collected from here on
+LOWEST = 0.15       # list spans are collected from here on (list_candidate)
 BIASES = np.arange(-6, 3.01, 0.25)
 THRESHOLDS = np.arange(LOWEST, 0.8, 0.02)
 WEIGHTS = (0.05, 0.1, 0.2, 0.3)
@@ -255,7 +255,7 @@ def main():
     if not args.dry_run:
         path = Path(args.model) / "config.json"
         config = json.load(open(path, encoding="utf-8"))
-        config |= {"inside_weight": weight, "null_bias": bias, "list_threshold": round(threshold, 3),
+        config |= {"inside_weight": weight, "null_bias": bias, "list_candidate": LOWEST, "list_threshold": round(threshold, 3),
                    "calibration": {k: list(v) for k, v in table.items()}}
         path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draw(args.picture or Path(args.model) / "reliability.png", results)

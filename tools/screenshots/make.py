@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-IN_README = ["home-desktop-dark.png", "playground-desktop-light.png", "dashboard-desktop-light.png"]
+IN_README = {"home.png": "home-desktop-dark.png", "playground.png": "playground-desktop-light.png", "dashboard.png": "dashboard-desktop-light.png"}
 sys.path.insert(0, str(ROOT / "tests"))
 from service import BINARY, Service  # noqa: E402
 
@@ -32,8 +32,8 @@ def main():
             service.stop()
     shown = ROOT / "docs" / "screenshots"
     shown.mkdir(exist_ok=True)
-    for name in IN_README:
-        shutil.copy(out / name, shown / name)
+    for name, picture in IN_README.items():
+        shutil.copy(out / picture, shown / name)
 
 
 if __name__ == "__main__":

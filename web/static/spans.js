@@ -56,7 +56,8 @@ export function valueSpans(fields) {
 /* The template's leaf a value's path belongs to. */
 export const fieldOf = (path) => path.replace(/\[\d+\](?=\.)/g, '[]').replace(/\[\d+\]$/, '');
 
-export const percent = (confidence) => (typeof confidence === 'number' ? `${Math.round(confidence * 100)}%` : '');
+/* Rounded down: 0.998 is not certainty. */
+export const percent = (confidence) => (typeof confidence === 'number' ? `${Math.floor(confidence * 100)}%` : '');
 
 /* The document cut where any span begins or ends: [{start, end, spans}], without gaps, in code points. */
 export function segments(length, spans) {

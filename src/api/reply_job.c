@@ -10,16 +10,6 @@ static void add_location(struct request *r, const char *id)
     request_add_header(r, "Location", "/api/v1/extract/%s/", id);
 }
 
-static json_t *success_body(const struct job_view *view)
-{
-    json_t *metadata = json_pack("{s:I, s:i}", "latency_ms", (json_int_t)view->latency_ms, "credits_charged",
-                                 view->credits_charged);
-    if (metadata && view->fields) (void)json_object_set(metadata, "fields", view->fields);
-    if (metadata && view->warnings) (void)json_object_set(metadata, "warnings", view->warnings);
-    return json_pack("{s:s, s:s, s:O, s:o}", "job_id", view->id, "status", "success", "extracted_data", view->data,
-                     "metadata", metadata);
-}
-
 static json_t *pending_body(const struct job_view *view)
 {
     return json_pack("{s:s, s:s}", "job_id", view->id, "status", "pending");
@@ -54,7 +44,7 @@ void reply_job_submitted(void *arg, const struct job_view *view, const struct er
     } else if (view->state == JOB_FAILED) {
         fail_submitted(r, view, &view->error);
     } else if (view->state == JOB_SUCCESS) {
-        request_reply_json(r, 200, success_body(view));
+        request_reply_json(r, 200, job_success_json(view));
     } else {
         add_location(r, view->id);
         request_reply_json(r, 202, pending_body(view));
@@ -74,7 +64,7 @@ void reply_job_polled(void *arg, const struct job_view *view, const struct error
     if (e)
         request_fail(r, e, NULL);
     else if (view->state == JOB_SUCCESS)
-        request_reply_json(r, 200, success_body(view));
+        request_reply_json(r, 200, job_success_json(view));
     else if (view->state == JOB_FAILED)
         request_reply_json(r, 200, failed_body(r, view));
     else

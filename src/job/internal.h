@@ -41,7 +41,8 @@ struct job {
         struct store_job_claim claim;
         struct store_job_settle settle;
     } w;
-    char *template_text, *idempotency_key; /* until inserted */
+    char *template_text, *idempotency_key, *webhook_url; /* until inserted */
+    int64_t key_id;
     unsigned char body_hash[32];
 
     struct engine_answer answer;           /* from the engine until replied */
@@ -69,7 +70,7 @@ struct jobs {
     pthread_t timer;
     pthread_mutex_t lock;
     pthread_cond_t wake;    /* the timer thread */
-    pthread_cond_t drained; /* jobs_close */
+    pthread_cond_t drained; /* jobs_drain */
     bool stopping, closing; /* no intake; the timer thread ends */
     int64_t timer_wakes_ns;
     struct queue queue;

@@ -38,6 +38,7 @@ static void job_free(struct job *job)
     free(job->text);
     free(job->template_text);
     free(job->idempotency_key);
+    free(job->webhook_url);
     free(job->result);
     engine_answer_clear(&job->answer);
     free(job);
@@ -311,7 +312,10 @@ static struct job *job_from(struct jobs *jobs, const struct job_request *r)
     memcpy(job->body_hash, r->body_hash, sizeof job->body_hash);
     job->template_text = json_dumps(r->template, JSON_COMPACT | JSON_ENCODE_ANY);
     if (r->idempotency_key) job->idempotency_key = strdup(r->idempotency_key);
-    if (job->template_text && (job->idempotency_key || !r->idempotency_key)) return job;
+    if (r->webhook_url) job->webhook_url = strdup(r->webhook_url);
+    job->key_id = r->caller.key_id;
+    bool complete = (job->idempotency_key || !r->idempotency_key) && (job->webhook_url || !r->webhook_url);
+    if (job->template_text && complete) return job;
     job_free(job);
     return NULL;
 }
@@ -367,6 +371,8 @@ void job_submit(struct jobs *jobs, struct job_request *request, job_reply reply,
                                               .text_bytes = job->text_bytes,
                                               .idempotency_key = job->idempotency_key,
                                               .body_hash = job->body_hash,
+                                              .webhook_url = job->webhook_url,
+                                              .webhook_key = job->key_id,
                                               .now_ms = clock_wall_ms()};
     store_post(jobs->store, &job->w.insert.write);
 }
@@ -528,7 +534,7 @@ static bool recover_one(void *arg, const struct store_pending_job *stored)
     job->attempt = stored->attempt;
     job->details = stored->details;
     job->arrived_ns = clock_monotonic_ns() - (clock_wall_ms() - stored->created_ms) * NS_PER_MS;
-    json_t *template = json_loads(stored->template, 0, NULL);
+    json_t *template = json_loads(stored->template, JSON_ALLOW_NUL, NULL);
     if (template) job->plan = template_compile(template, &e);
     json_decref(template);
     jobs->accepted++; /* over the limit if need be: they were accepted before */
@@ -551,9 +557,10 @@ static bool recover(struct jobs *jobs, struct error *e)
     return true;
 }
 
-static void jobs_free(struct jobs *jobs)
+void jobs_close(struct jobs *jobs)
 {
     struct job *job;
+    if (!jobs) return;
     while ((job = queue_pop(&jobs->queue))) {
         queue_leave(&jobs->queue, job->account_id);
         job_free(job);
@@ -609,14 +616,13 @@ static bool drain(struct jobs *jobs, int64_t until_ns)
     return done;
 }
 
-bool jobs_close(struct jobs *jobs, int drain_ms)
+bool jobs_drain(struct jobs *jobs, int drain_ms)
 {
     if (!jobs) return true;
     jobs_stop_intake(jobs);
     bool done = drain(jobs, clock_monotonic_ns() + drain_ms * NS_PER_MS);
     answer_timeout(jobs, INT64_MAX, "the service is stopping; the job runs when it is back, poll it at Location");
-    if (done) jobs_free(jobs);
-    else log_warn(NULL, "job: not all jobs ended in time; they run again at the next start");
+    if (!done) log_warn(NULL, "job: not all jobs ended in time; they run again at the next start");
     return done;
 }
 

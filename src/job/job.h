@@ -38,6 +38,7 @@ struct job_request {       /* borrowed during the call: job/ copies what it keep
     bool details;
     bool wait;
     const char *idempotency_key;          /* or NULL */
+    const char *webhook_url;              /* told when the job ends, signed with the caller's key; or NULL */
     unsigned char body_hash[32];          /* SHA-256 of the raw request body, compared for the same idempotency key */
     int64_t arrived_ns;                   /* monotonic: latency_ms and the deadline count from here */
 };
@@ -61,16 +62,24 @@ struct job_view {          /* what a client may see of a job; borrowed during th
 typedef void (*job_reply)(void *arg, const struct job_view *view, const struct error *e);
 
 struct jobs *jobs_open(struct store *store, struct engine *engine, const struct jobs_options *options, struct error *e);
-/* Stops intake (new submits: ERR_SHUTTING_DOWN), lets accepted jobs end until drain_ms, answers every waiter. True: all
- * ended and everything is freed. False: the engine or the store still holds jobs, nothing is freed and the caller must
- * end the process with _exit; the jobs are durable and run again at the next start. */
-bool jobs_close(struct jobs *jobs, int drain_ms) __attribute__((warn_unused_result));
+/* Stops intake (new submits: ERR_SHUTTING_DOWN), lets accepted jobs end until drain_ms, answers every waiter. False: the
+ * engine or the store still holds jobs; do not close, end the process with _exit: they are durable and run again at the
+ * next start. job_submit and job_get may still be called; stop the callers (server_stop) before jobs_close. */
+bool jobs_drain(struct jobs *jobs, int drain_ms) __attribute__((warn_unused_result));
+void jobs_close(struct jobs *jobs); /* after jobs_drain said true */
 void jobs_stop_intake(struct jobs *jobs);
 
 /* Never blocks. Takes plan and text in every case. `reply` may run before this returns. */
 void job_submit(struct jobs *jobs, struct job_request *request, job_reply reply, void *arg);
 /* Another account's job is not found. */
 void job_get(struct jobs *jobs, const struct caller *caller, const char *id, job_reply reply, void *arg);
+
+/* A finished job as its owner sees it, from its stored row: the answer to a poll. New reference; takes `error` (what stands
+ * under "error" when it failed, or NULL). NULL: no memory, or the row cannot be read. */
+struct store_job;
+json_t *job_stored_json(const struct store_job *stored, json_t *error);
+/* The same from a view: the one place that writes a successful job. */
+json_t *job_success_json(const struct job_view *view);
 
 struct jobs_counters { uint64_t submitted, succeeded, failed, timed_out, recovered; int queued, running, waiting; };
 void jobs_count(struct jobs *jobs, struct jobs_counters *out);

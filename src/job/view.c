@@ -40,3 +40,26 @@ bool view_of_stored(const struct store_job *stored, struct job_view *view, struc
     view->warnings = result->warnings;
     return true;
 }
+
+json_t *job_success_json(const struct job_view *view)
+{
+    json_t *metadata = json_pack("{s:I, s:i}", "latency_ms", (json_int_t)view->latency_ms, "credits_charged",
+                                 view->credits_charged);
+    if (metadata && view->fields) (void)json_object_set(metadata, "fields", view->fields);
+    if (metadata && view->warnings) (void)json_object_set(metadata, "warnings", view->warnings);
+    return json_pack("{s:s, s:s, s:O, s:o}", "job_id", view->id, "status", "success", "extracted_data", view->data,
+                     "metadata", metadata);
+}
+
+json_t *job_stored_json(const struct store_job *stored, json_t *error)
+{
+    struct job_view view;
+    struct engine_answer result;
+    json_t *body = NULL;
+    if (stored->state == STORE_FAILED)
+        return json_pack("{s:s, s:s, s:o}", "job_id", stored->id, "status", "failed", "error", error);
+    if (view_of_stored(stored, &view, &result)) body = job_success_json(&view);
+    engine_answer_clear(&result);
+    json_decref(error);
+    return body;
+}

@@ -2,7 +2,8 @@
  *
  * Knows http/, access/, job/, engine/template.h and store/ (reads only). Called by cli/serve.c:
  *     api = api_open(&options, &e);  routes = api_routes(api, &count);  server = server_start(&so, routes, count, api, &e);
- *     on SIGTERM: api_drain(api); server_quiesce(server); jobs_close(jobs, 30000); server_stop(server); api_close(api); */
+ *     on SIGTERM: api_drain(api); server_quiesce(server); jobs_drain(jobs, 30000); server_stop(server); jobs_close(jobs);
+ *         api_close(api). Open connections may still ask until server_stop returns, so jobs_close comes after it. */
 #ifndef REFRACTR_API_API_H
 #define REFRACTR_API_API_H
 

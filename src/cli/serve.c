@@ -106,9 +106,10 @@ static void close_modules(struct service *s)
         api_drain(s->api);
         server_quiesce(s->server);
     }
-    bool ended = jobs_close(s->jobs, DRAIN_MS);
+    bool ended = jobs_drain(s->jobs, DRAIN_MS);
     if (s->server) server_stop(s->server);
     if (!ended) _exit(EXIT_OK); /* the engine still holds jobs; they are durable */
+    jobs_close(s->jobs);
     if (s->api) api_close(s->api);
     if (s->engine) engine_close(s->engine);
     access_close(s->access);

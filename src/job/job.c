@@ -587,7 +587,7 @@ struct jobs *jobs_open(struct store *store, struct engine *engine, const struct 
         ok = error_set(e, ERR_INTERNAL, "", "cannot start the timer's thread");
     }
     if (!ok) {
-        jobs_free(jobs);
+        jobs_close(jobs);
         return NULL;
     }
     dispatch(jobs);

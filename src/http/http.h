@@ -60,6 +60,9 @@ const char *request_id(const struct request *r);
 const char *request_route_path(const struct request *r);         /* "" when no route was found */
 const char *request_query(struct request *r, const char *name);  /* NULL when absent */
 const void *request_body(const struct request *r, size_t *bytes);
+/* The peer's address as text, "" when unknown; the proxy's where one stands before us. */
+enum { REQUEST_PEER_CHARS = 45 };
+void request_peer(struct request *r, char out[REQUEST_PEER_CHARS + 1]);
 int64_t request_arrived_ns(const struct request *r);             /* monotonic, first byte of the head handled */
 void **request_data(struct request *r);       /* a slot for the api/ layer, freed with `release` when the request ends */
 void request_on_end(struct request *r, void (*release)(void *data));

@@ -2,6 +2,7 @@
  *
  * References: the connection's (dropped by server.c when libmicrohttpd says the request is over) and, while parked, the
  * handler's (dropped by its reply). `answered` is the one slot a parked request's reply must win (request_take). */
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,14 @@ const char *request_header(struct request *r, const char *name)
 const char *request_query(struct request *r, const char *name)
 {
     return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+void request_peer(struct request *r, char out[REQUEST_PEER_CHARS + 1])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *peer = info ? info->client_addr : NULL;
+    socklen_t bytes = peer && peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (!peer || getnameinfo(peer, bytes, out, REQUEST_PEER_CHARS + 1, NULL, 0, NI_NUMERICHOST)) out[0] = 0;
 }
 
 const char *request_part(const struct request *r) { return r->part; }

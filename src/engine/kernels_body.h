@@ -1,5 +1,5 @@
 /* kernels_body.h - the kernels themselves, written once over a vector of LANES floats. Included by kernels_*.c only, after
- * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX and VMIN. */
+ * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN and TO_BFLOAT. */
 #include <string.h>
 
 #include "engine/kernels.h"
@@ -72,11 +72,15 @@ static inline float largest_of(vf v)
     return v[0];
 }
 
-static inline vu to_bfloat_bits(vf v)
+#ifndef TO_BFLOAT
+/* Round to nearest even by hand; bf16 is the upper half of an f32. */
+static inline vh to_bfloat(vf v)
 {
     vu bits = (vu)v;
-    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    return __builtin_convertvector((bits + 0x7FFF + (bits >> 16 & 1)) >> 16, vh);
 }
+#define TO_BFLOAT(v) to_bfloat(v)
+#endif
 
 /* One vector of a product row, dequantised. `planes` is a constant wherever this is inlined. */
 __attribute__((always_inline)) static inline vf product_at(const struct product *p, size_t i, const struct linear *l, int planes)
@@ -197,7 +201,7 @@ static void float_row(float *out, const struct product *product, size_t n, const
 
 static void bfloat_row(uint16_t *out, const struct product *product, size_t n, const struct linear *linear)
 {
-    EACH_PRODUCT(product, n, linear, *(mh *)(out + i) = __builtin_convertvector(to_bfloat_bits(v), vh));
+    EACH_PRODUCT(product, n, linear, *(mh *)(out + i) = TO_BFLOAT(v));
 }
 
 /* exp(x) for x <= 0: 2^k * 2^f with f in [-0.5, 0.5] and a minimax polynomial of degree 4 for 2^f. */
@@ -256,20 +260,20 @@ static float softmax_bfloat_row(uint16_t *out, const float *x, size_t n, size_t 
     vf sum = {0};
     size_t whole = n - n % LANES;
     for (size_t i = 0; i < whole; i += LANES) {
-        vu bits = to_bfloat_bits(exp_of(LOAD(x + i) - most));
-        *(mh *)(out + i) = __builtin_convertvector(bits, vh);
-        sum += (vf)(bits << 16); /* what the product will really weigh with */
+        vf e = exp_of(LOAD(x + i) - most);
+        *(mh *)(out + i) = TO_BFLOAT(e);
+        sum += e;
     }
     memset(out + whole, 0, (padded - whole) * sizeof *out);
     if (whole < n) {
         float last[LANES];
         for (size_t i = 0; i < LANES; i++)
             last[i] = whole + i < n ? x[whole + i] - most : -1e30f;
-        vu bits = to_bfloat_bits(exp_of(LOAD(last)));
-        vf rounded = (vf)(bits << 16);
+        vf e = exp_of(LOAD(last));
+        vh rounded = TO_BFLOAT(e);
         for (size_t i = 0; whole + i < n; i++) {
-            out[whole + i] = (uint16_t)bits[i];
-            sum[i] += rounded[i];
+            out[whole + i] = rounded[i];
+            sum[i] += e[i];
         }
     }
     return 1 / sum_of(sum);

@@ -4,10 +4,11 @@ TRAIN_PYTHON := $(abspath $(TRAIN_VENV))/bin/python
 TRAIN_DATA ?= $(abspath ../shared/data)
 RUN ?= $(abspath build/runs/mini)
 MINUTES ?= 240
+WIDE ?= none
 # tcmalloc keeps the large blocks of one step for the next: a fifth faster than glibc's malloc on a CPU.
 TCMALLOC := $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4)
 
-.PHONY: train-deps train-data train train-curve
+.PHONY: train-deps train-data train train-quantize
 
 train-deps: $(TRAIN_VENV)/.done ## Python packages for training (build/train-venv)
 $(TRAIN_VENV)/.done: train/requirements.txt
@@ -22,4 +23,8 @@ train-data: train-deps ## checks data sets, licences and document sheets, and pr
 
 train: train-deps ## trains the model, resumable: RUN=folder MINUTES=n
 	cd train && LD_PRELOAD=$(TCMALLOC) OMP_WAIT_POLICY=passive $(TRAIN_PYTHON) train.py --data $(TRAIN_DATA) --out $(RUN) --minutes $(MINUTES)
-	$(TRAIN_PYTHON) train/quantize.py $(RUN)/model models/refractr-mini
+	$(MAKE) --no-print-directory train-quantize
+
+train-quantize: train-deps ## makes the shipped int8 model of a run's averaged weights (RUN=folder)
+	cd train && $(TRAIN_PYTHON) samples.py --data $(TRAIN_DATA) >$(RUN)/samples.jsonl
+	$(TRAIN_PYTHON) train/quantize.py $(RUN)/model models/refractr-mini --calibrate $(RUN)/samples.jsonl --wide $(WIDE)

@@ -5,8 +5,6 @@
 
 #include "cli/cli.h"
 
-__attribute__((weak)) int cmd_bench(int argc, char **argv);
-
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -36,7 +34,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "--version")) return puts("refractr " REFRACTR_VERSION), EXIT_OK;
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return usage(stdout), EXIT_OK;
     for (int i = 0; i < COMMANDS; i++) {
-        if (!strcmp(argv[1], commands[i].name) && commands[i].run) return commands[i].run(argc - 1, argv + 1);
+        if (!strcmp(argv[1], commands[i].name) ) return commands[i].run(argc - 1, argv + 1);
     }
     fprintf(stderr, "refractr: no command '%s'; `refractr --help` lists them\n", argv[1]);
     return EXIT_USAGE;

@@ -78,7 +78,7 @@ static void cut_time(char *text, struct parts *parts)
         size_t minutes = mark == ':' || mark == 'h' ? strspn(s + hours + 1, "0123456789") : 0;
         if (hours > 2 || minutes != 2)
             continue;
-        int hour = atoi(s), minute = atoi(s + hours + 1);
+        int hour = (int)strtol(s, NULL, 10), minute = (int)strtol(s + hours + 1, NULL, 10);
         char *end = s + hours + 1 + minutes;
         if (*end == ':' && isdigit((unsigned char)end[1]))
             end += 1 + strspn(end + 1, "0123456789.");
@@ -104,7 +104,7 @@ static bool take_number(const char **s, struct parts *parts)
     size_t digits = strspn(*s, "0123456789");
     if (parts->count == NUMBERS || digits > 4 || digits == 3)
         return false;
-    parts->number[parts->count] = atoi(*s);
+    parts->number[parts->count] = (int)strtol(*s, NULL, 10);
     parts->digits[parts->count] = (int)digits;
     *s += digits;
     size_t word = 0;
@@ -221,7 +221,7 @@ static bool read_packed(const char *text, struct day *out)
 {
     if (strspn(text, "0123456789") != 8 || text[8] != '\0')
         return false;
-    int packed = atoi(text);
+    int packed = (int)strtol(text, NULL, 10);
     *out = (struct day){packed / 10000, packed / 100 % 100, packed % 100};
     return out->year >= 1000 && out->month > 0 && out->day > 0;
 }

@@ -43,7 +43,7 @@ static bool read_member(const char *name, json_t *value, struct body *body, stru
     }
     if (!strcmp(name, "webhook_url")) {
         body->webhook_url = json_string_value(value);
-        if (body->webhook_url || json_is_null(value)) return true;
+        if (body->webhook_url) return true;
         return error_set(e, ERR_WRONG_TYPE, name, "webhook_url must be a string, but is %s.", type_name(value));
     }
     if (!strcmp(name, "wait")) return read_bool(value, name, &body->wait, e);

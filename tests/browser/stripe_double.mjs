@@ -3,7 +3,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 
-const PAGE = '<!doctype html><html lang="en"><title>Pay</title><main><form method="post"><button>Pay</button></form></main></html>';
+const PAGE = '<!doctype html><html lang="en"><title>Pay</title><link rel="icon" href="data:,"><main><form method="post"><button>Pay</button></form></main></html>';
 
 async function bodyOf(request) {
   const chunks = [];

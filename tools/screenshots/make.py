@@ -16,7 +16,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IN_README = {"home.png": "home-desktop-dark.png", "playground.png": "playground-desktop-light.png", "dashboard.png": "dashboard-desktop-light.png"}
 sys.path.insert(0, str(ROOT / "tests"))
-from service import BINARY, Service  # noqa: E402
+from service import BINARY, MODEL, Service  # noqa: E402
 
 
 def main():
@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--out", default=ROOT / "build" / "screenshots", type=pathlib.Path, help="folder for the pictures")
     out = parser.parse_args().out.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        service = Service(pathlib.Path(folder) / "data", stub=False).start()
+        service = Service(pathlib.Path(folder) / "data", "--model", str(MODEL), stub=False).start()
         try:
             environment = {**os.environ, "REFRACTR_URL": service.url, "REFRACTR_DATA": str(service.data), "REFRACTR_BINARY": str(BINARY)}
             subprocess.run(["node", ROOT / "tools" / "screenshots" / "shoot.mjs", out], env=environment, check=True)

@@ -22,7 +22,7 @@ function packCard(pack) {
   const each = price((pack.price_cents / pack.credits) * 1000, pack.currency);
   return el('div', { class: 'panel pack', 'data-pack': pack.id }, el('span', { class: 'figure' }, number(pack.credits)), el('span', { class: 'quiet small' }, 'credits'),
     el('span', { class: 'price small' }, `${each} per thousand`),
-    el('button', { type: 'button', class: 'primary', 'aria-label': `Buy ${number(pack.credits)} credits for ${amount}`, onclick: (e) => buy(e.currentTarget, pack) }, `Buy for ${amount}`));
+    el('button', { type: 'button', class: 'primary', 'aria-label': `Buy for ${amount}: ${number(pack.credits)} credits`, onclick: (e) => buy(e.currentTarget, pack) }, `Buy for ${amount}`));
 }
 
 function showPacks({ packs, stripe, contact }) {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double record_start = 0.5;   /* probability from which a record begins at a piece */
 static const double seen_evidence = 0.3;  /* least probability of a choice's start and end to report where it was read */
 static const double least_inside = 1e-3;
 
@@ -141,12 +140,12 @@ static bool decode_list(const struct model *m, const struct view *v, struct find
     return true;
 }
 
-static bool decode_starts(const struct view *v, struct findings *out)
+static bool decode_starts(const struct model *m, const struct view *v, struct findings *out)
 {
     for (size_t t = 0; t < v->tokens; t++) {
         struct finding f = {.ask = v->ask, .kind = FINDING_START, .first = (uint32_t)(v->at + t), .last = (uint32_t)(v->at + t),
                             .score = (float)sigmoid(v->start[t])};
-        if (f.score > record_start && !findings_add(out, &f))
+        if (f.score > m->record_start && !findings_add(out, &f))
             return false;
     }
     return true;
@@ -269,7 +268,7 @@ bool decode_window(const struct model *m, const struct plan *plan, const struct 
         else if (ask->kind == ASK_CHOICE)
             ok = decode_choice(m, &v, options, ask->option_count, out);
         else if (ask->kind == ASK_RECORDS)
-            ok = decode_starts(&v, out);
+            ok = decode_starts(m, &v, out);
         else
             ok = decode_list(m, &v, out);
         if (!ok)

@@ -85,7 +85,7 @@ void request_reply(struct request *r, int status, const char *content_type, void
                    void (*free_body)(void *));
 /* The members of "error" in the one error shape (new reference, NULL without memory). */
 json_t *request_error_json(const struct request *r, const struct error *e);
-/* The one error shape. `extra` (reference taken, or NULL): members put beside "error". */
+/* The one error shape; a 503 always carries Retry-After. `extra` (reference taken, or NULL): members put beside "error". */
 void request_fail(struct request *r, const struct error *e, json_t *extra);
 
 /* Prometheus text: requests by route, method and status; latency histogram; open connections. */

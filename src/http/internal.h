@@ -14,6 +14,7 @@ enum {
     PART_CHARS = 64,        /* of a path's {name} part; longer ones match no route */
     HEADERS_BYTES = 2048,   /* of a reply's own headers */
     STATUS_MAX = 600,
+    DEFAULT_RETRY_S = 5,    /* Retry-After of a 503 whose cause names none */
     LATENCY_BUCKETS = 14,
     DISCARD_MAX = 8 << 20,  /* of a body that is refused or not wanted; more: the connection is cut */
 };

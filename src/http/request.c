@@ -251,6 +251,8 @@ void request_fail(struct request *r, const struct error *e, json_t *extra)
         body = NULL;
     }
     json_decref(extra);
-    if (e->retry_after_s > 0) request_add_header(r, "Retry-After", "%d", e->retry_after_s);
-    request_reply_json(r, body ? error_http_status(e->code) : 500, body);
+    int status = body ? error_http_status(e->code) : 500, wait = e->retry_after_s;
+    if (wait <= 0 && status == 503) wait = DEFAULT_RETRY_S;
+    if (wait > 0) request_add_header(r, "Retry-After", "%d", wait);
+    request_reply_json(r, status, body);
 }

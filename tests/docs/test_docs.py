@@ -132,7 +132,7 @@ def test_links_within_the_page_lead_somewhere():
 
 SECRET_BYTES = b"0123456789abcdef01234567"
 SECRET = "whsec_" + base64.b64encode(SECRET_BYTES).decode()
-BODY = '{"type":"extraction.completed","data":{"text":"€ 😕"}}'.encode()
+BODY = '{"type":"job.succeeded","data":{"text":"€ 😕"}}'.encode()
 
 
 def signed(body=BODY, age=0, secret=SECRET_BYTES, extra=""):
@@ -145,7 +145,7 @@ def signed(body=BODY, age=0, secret=SECRET_BYTES, extra=""):
 CASES = {
     "good": (signed(), BODY, True),
     "second of two signatures": (signed(extra="v1,bm9wZQ== "), BODY, True),
-    "body changed": (signed(), BODY.replace(b"completed", b"failed"), False),
+    "body changed": (signed(), BODY.replace(b"succeeded", b"failed"), False),
     "other secret": (signed(secret=b"another"), BODY, False),
     "old": (signed(age=400), BODY, False),
 }

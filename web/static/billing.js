@@ -34,7 +34,7 @@ function showPacks({ packs, stripe, contact }) {
   byId('packs-note').replaceChildren('Credits are given out by ', contactNode(contact), '. The operator runs ', el('code', {}, 'refractr credits grant'), '.');
 }
 
-const KINDS = { purchase: 'Purchase', grant: 'Granted', refund: 'Refund', extraction: 'Extraction', capture: 'Extraction' };
+const KINDS = { purchase: 'Purchase', grant: 'Granted', refund: 'Refund', extraction: 'Extraction' };
 
 function entryRow(entry) {
   const invoice = entry.invoice_url && safeUrl(entry.invoice_url);

@@ -43,7 +43,7 @@ SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "eval",
 CHARACTERS = 1600  # of a sample text: one window
 PER_SET = 4        # sample texts from each set of a folder
 SMOOTHING = 0.5    # share of a channel's range that moves to the weights
-DAMPING = 0.001   # of the mean diagonal of X^T X, added to it
+DAMPING = 0.01     # of the mean diagonal of X^T X, added to it
 
 
 class Watched(Model):

@@ -22,11 +22,13 @@ CLS, SEP = 101, 102
 MARKER = {"scalar": 1, "list": 2, "records": 3, "enum": 4}
 TYPE_ID, OPTION = {"number": 6, "integer": 7, "date": 8}, 9
 START, END, INSIDE = 0, 1, 2
+WIDE_NAMES = {"attention.self.query": "qkv", "attention.self.key": "qkv", "attention.self.value": "qkv",
+              "attention.output.dense": "attention_output", "intermediate.dense": "intermediate", "output.dense": "output"}
 DEFAULTS = {"format": 2, "name": "refractr-mini", "version": "1.0", "key_parts": 3, "key_separator": " . ",
             "key_pieces": 24, "description_pieces": 32, "option_pieces": 8, "fields_per_pass": 24, "head_pieces": 224,
             "window": 512, "overlap": 128, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
-            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.5, "null_bias": 0.0, "enum": True}
-FIRST_FORMAT = {**DEFAULTS, "format": 1, "key_parts": 2, "key_separator": " ", "head_pieces": 480, "enum": False}
+            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.5, "yield_margin": 3.0, "null_bias": 0.0, "enum": True}
+FIRST_FORMAT = {**DEFAULTS, "format": 1, "yield_margin": 0, "key_parts": 2, "key_separator": " ", "head_pieces": 480, "enum": False}
 TYPE_NAMES = {"string", "number", "integer", "date", "boolean"}
 
 
@@ -123,9 +125,13 @@ class Model:
         return e.ids, e.offsets
 
     def linear(self, x, name):
-        if name in self.int8:  # activations as symmetric int8 per row, as the engine has them
-            scale = np.maximum(np.abs(x).max(-1, keepdims=True), 1e-12) / 127
-            x = np.rint(x / scale) * scale
+        if name in self.int8:  # smoothed and quantised per row, in 8 bits or two planes of 8, as the engine does it
+            x = x * self.w.get(name.replace("self.key", "self.query").replace("self.value", "self.query") + ".smooth", 1)
+            wide = WIDE_NAMES[name.split(".", 4)[4]] in self.config.get("wide_activations", [])
+            low, high = np.minimum(x.min(-1, keepdims=True), 0), np.maximum(x.max(-1, keepdims=True), 0)
+            scale = np.maximum(high - low, 1e-12) / (65535 if wide else 255)
+            zero = np.rint(-low / scale)
+            x = (np.rint(x / scale + zero) - zero) * scale
         return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
 
     def norm(self, x, name):
@@ -214,7 +220,7 @@ class Model:
         c = self.config
         ids, offsets = self.pieces(text)
         heads = [self.head(f) for f in fields]
-        found = [{"best": None, "option": None, "list": [], "near": [], "starts": []} for _ in fields]
+        found = [{"best": None, "spans": [], "option": None, "list": [], "near": [], "starts": []} for _ in fields]
         for group in self.passes(heads, fields):
             room, at = c["window"] - 3 - sum(len(heads[i][0]) for i in group), 0
             while True:
@@ -224,6 +230,8 @@ class Model:
                 if at + room >= len(ids):
                     break
                 at += room - c["overlap"]
+        if c["yield_margin"]:
+            share_places(fields, found, c)
         return [self.settle(f, w, offsets) for f, w in zip(fields, found)]
 
     def collect(self, into, field, score, null, options, at):
@@ -238,9 +246,8 @@ class Model:
                 seen = min(s[a], e[b]) > math.log(0.3)
                 into["option"] = (margin, best, (at + a, at + b) if seen else None)
         elif field["kind"] in ("scalar", "enum"):
-            margin, a, b = best_span(score, null, self.config)
-            if into["best"] is None or margin > into["best"][0]:
-                into["best"] = (float(margin), at + a, at + b)
+            into["spans"] += [(margin, at + a, at + b) for margin, a, b in scalar_spans(score, null, self.config)]
+            into["best"] = max(into["spans"], key=lambda s: s[0])
         else:
             keep, near = list_spans(score, self.config)
             into["list"] += [(v, at + a, at + b) for v, a, b in keep]
@@ -296,19 +303,38 @@ class Model:
         return fill(template)
 
 
-def best_span(score, null, c):
-    """The best span of a window: (margin over null, first piece, last piece)."""
+def scalar_spans(score, null, c):
+    """The best span from each of the likeliest starts of a window: [(margin over null, first piece, last piece)], best first."""
     start = log_softmax(np.concatenate([null[:1], score[START]]))
     end = log_softmax(np.concatenate([null[1:], score[END]]))
     inside = np.concatenate([[0], np.cumsum(log_sigmoid(score[INSIDE]))])
-    n, best = score.shape[1], None
+    n, found = score.shape[1], []
     for a in np.argsort(-start[1:], kind="stable")[:c["top_starts"]]:
         stop = min(n, a + c["max_span"])
         v = start[1 + a] + end[1 + a:1 + stop] + c["inside_weight"] * (inside[a + 1:stop + 1] - inside[a])
         b = int(v.argmax())
-        if best is None or v[b] > best[0]:
-            best = (v[b], int(a), int(a) + b)
-    return best[0] - (start[0] + end[0]), best[1], best[2]
+        found.append((float(v[b] - (start[0] + end[0])), int(a), int(a) + b))
+    return sorted(found, key=lambda f: -f[0])
+
+
+def best_span(score, null, c):
+    """The best span of a window: (margin over null, first piece, last piece)."""
+    return scalar_spans(score, null, c)[0]
+
+
+def share_places(fields, found, c):
+    """Two values that claim the same words: the surer keeps them, the other takes its best free span where that costs less than
+    `yield_margin`, else shares. Changes found[i]["best"] of scalars."""
+    taken = []
+    claims = [i for i, f in enumerate(fields) if f["kind"] in ("scalar", "enum") and found[i]["option"] is None
+              and found[i]["best"] and found[i]["best"][0] > c["null_bias"]]
+    for i in sorted(claims, key=lambda i: -found[i]["best"][0]):
+        floor = max(found[i]["best"][0] - c["yield_margin"], c["null_bias"])
+        for span in sorted(found[i]["spans"], key=lambda s: -s[0]):
+            if span[0] > floor and all(span[1] > b or span[2] < a for _, a, b in taken):
+                found[i]["best"] = span
+                break
+        taken.append(found[i]["best"])
 
 
 def list_spans(score, c):

@@ -343,6 +343,66 @@ static void answer_records(struct maker *m, size_t i, size_t members)
     m->values[i] = rows;
 }
 
+/* ---- one place, one value ------------------------------------------------------------------------------------------------ */
+
+/* The margin of a field that gives one span for its answer; -HUGE_VAL for all others. */
+static double claim_of(const struct maker *m, size_t i)
+{
+    struct finding *found;
+    bool scalar = m->fields[i].parent < 0 && m->plan->asks[i].kind == ASK_SCALAR;
+    return scalar && findings_of(m, i, &found) && found[0].score > m->model->null_bias ? found[0].score : -HUGE_VAL;
+}
+
+static bool is_taken(const struct finding *f, const struct finding *const *taken, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        if (f->first <= taken[n]->last && f->last >= taken[n]->first)
+            return true;
+    return false;
+}
+
+/* Puts the best span that overlaps none of the taken ones first, if it costs less than the model's margin. */
+static void yield_place(struct maker *m, size_t i, const struct finding *const *taken, size_t count)
+{
+    struct finding *found;
+    size_t spans = findings_of(m, i, &found), n = 0;
+    double floor = fmax(found[0].score - m->model->yield_margin, m->model->null_bias);
+    while (n < spans && found[n].score > floor && is_taken(&found[n], taken, count))
+        n++;
+    if (n == 0 || n == spans || found[n].score <= floor)
+        return;
+    struct finding other = found[n];
+    memmove(found + 1, found, n * sizeof *found);
+    found[0] = other;
+}
+
+/* Two fields of one kind often claim the same words. The surer keeps them; the other takes its next best place where that is
+ * nearly as good, else shares, for one value may answer two fields. */
+static void share_places(struct maker *m)
+{
+    size_t taken_count = 0;
+    const struct finding **taken = arena_array(m->arena, m->field_count, sizeof *taken);
+    bool *done = arena_array(m->arena, m->field_count, sizeof *done);
+    if (!taken || !done) {
+        m->failed = true;
+        return;
+    }
+    memset(done, 0, m->field_count * sizeof *done);
+    for (;;) {
+        size_t next = m->field_count;
+        for (size_t i = 0; i < m->field_count; i++)
+            if (!done[i] && claim_of(m, i) > -HUGE_VAL && (next == m->field_count || claim_of(m, i) > claim_of(m, next)))
+                next = i;
+        if (next == m->field_count)
+            return;
+        done[next] = true;
+        yield_place(m, next, taken, taken_count);
+        struct finding *found;
+        findings_of(m, next, &found);
+        taken[taken_count++] = found;
+    }
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------------------------------- */
 
 static size_t member_count(const struct maker *m, size_t i)
@@ -386,7 +446,9 @@ bool answer_make(const struct model *model, const struct template_plan *template
                 at++;
             m.first[i] = at;
         }
-        for (size_t i = 0; i < m.field_count; i++)
+        if (model->yield_margin > 0)
+            share_places(&m);
+        for (size_t i = 0; i < m.field_count && !m.failed; i++)
             answer_field(&m, i);
         *data = keep(&m, template_fill(template, m.values));
         for (size_t i = 0; i < m.field_count; i++)

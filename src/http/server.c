@@ -143,12 +143,38 @@ static enum MHD_Result on_body(struct request *r, const char *data, size_t *byte
     return MHD_YES;
 }
 
+static void fail_shutting_down(struct request *r)
+{
+    struct error e;
+    error_set(&e, ERR_SHUTTING_DOWN, "", "The service is shutting down. Try again in a moment.");
+    e.retry_after_s = 5;
+    request_fail(r, &e, NULL);
+}
+
+/* Runs the route's handler, unless the server stops: see server_stop. */
+static void handle(struct request *r)
+{
+    struct server *server = r->server;
+    pthread_mutex_lock(&server->lock);
+    bool stopping = server->stopping;
+    server->handling = !stopping;
+    pthread_mutex_unlock(&server->lock);
+    if (stopping) {
+        fail_shutting_down(r);
+        return;
+    }
+    r->route->handle(server->context, r);
+    pthread_mutex_lock(&server->lock);
+    server->handling = false;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static enum MHD_Result on_end(struct request *r)
 {
     guard_deadline(r->guarded, 0);
     if (!r->handled) {
         r->handled = true;
-        if (!r->response) r->route->handle(r->server->context, r);
+        if (!r->response) handle(r);
         if (r->parked) return MHD_YES; /* called again when the reply is there */
     }
     return queue_reply(r);
@@ -339,30 +365,38 @@ void server_quiesce(struct server *server)
     if (fd != MHD_INVALID_SOCKET) (void)close(fd);
 }
 
-/* The first parked request with a reference of our own, or NULL. */
-static struct request *parked_request(struct server *server)
+/* The first parked request with a reference of our own, or NULL; `busy`: a handler may be about to park one. */
+static struct request *parked_request(struct server *server, bool *busy)
 {
     pthread_mutex_lock(&server->lock);
     struct request *r = server->parked;
     if (r) atomic_fetch_add(&r->references, 1);
+    *busy = server->handling;
     pthread_mutex_unlock(&server->lock);
     return r;
+}
+
+/* libmicrohttpd must not be stopped while a connection sleeps. So: no handler is entered from here on, the one that may be
+ * running ends, and everything parked is answered; then nothing can go to sleep again. */
+static void wake_all(struct server *server, const struct timespec *pause)
+{
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    pthread_mutex_unlock(&server->lock);
+    bool busy;
+    for (struct request *r; (r = parked_request(server, &busy)) || busy;) {
+        if (r && request_take(r))
+            fail_shutting_down(r);
+        else /* a handler runs, or a worker is replying this moment: let it leave the list */
+            (void)nanosleep(pause, NULL);
+    }
 }
 
 void server_stop(struct server *server)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
     server_quiesce(server);
-    for (struct request *r; (r = parked_request(server));) {
-        if (!request_take(r)) { /* a worker is replying this moment: let it leave the list */
-            (void)nanosleep(&pause, NULL);
-            continue;
-        }
-        struct error e;
-        error_set(&e, ERR_SHUTTING_DOWN, "", "The service is shutting down. Try again in a moment.");
-        e.retry_after_s = 5;
-        request_fail(r, &e, NULL);
-    }
+    wake_all(server, &pause);
     for (int i = 0; i < 200 && atomic_load(&server->open_requests); i++) (void)nanosleep(&pause, NULL);
     MHD_stop_daemon(server->daemon);
     server_free(server);

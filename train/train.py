@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import torch
 import torch.multiprocessing as multiprocessing
@@ -22,6 +23,8 @@ from model import Extractor, from_file, to_file
 WARM_UP_STEPS = 300
 DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
           "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")
+# Where the processor has no bfloat16 products, they are emulated: measured fifteen times slower than float32.
+MIXED = not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
 AVERAGE = 0.9985  # per step; the averaged weights are what ships (Izmailov et al. 2018 give the idea, arXiv:1803.05407)
 
 
@@ -172,7 +175,7 @@ class HeldOut:
         loss = right = count = 0
         for batch in self.batches:
             t, enums = collate(batch)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=MIXED):
                 score, null, option = model(t["ids"], t["types"], t["mask"], t["markers"], t["options"])
             loss += loss_of(score, null, option, t, enums).item()
             hit = t["scalar"].clone()
@@ -228,7 +231,7 @@ class Run:
         for g in self.optimiser.param_groups:
             g["lr"] = g["base"] * self.rate()
         t, enums = collate(batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=MIXED):
             out = self.model(t["ids"], t["types"], t["mask"], t["markers"], t["options"])
         loss = loss_of(*out, t, enums)
         loss.backward()

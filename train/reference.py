@@ -27,8 +27,10 @@ WIDE_NAMES = {"attention.self.query": "qkv", "attention.self.key": "qkv", "atten
 DEFAULTS = {"format": 2, "name": "refractr-mini", "version": "1.0", "key_parts": 3, "key_separator": " . ",
             "key_pieces": 24, "description_pieces": 32, "option_pieces": 8, "fields_per_pass": 24, "head_pieces": 224,
             "window": 512, "overlap": 128, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
-            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.6, "yield_margin": 3.0, "null_bias": 0.0, "enum": True}
-FIRST_FORMAT = {**DEFAULTS, "format": 1, "yield_margin": 0, "record_start": 0.5, "key_parts": 2, "key_separator": " ", "head_pieces": 480, "enum": False}
+            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.6, "yield_margin": 3.0, "within_paragraph": True,
+            "null_bias": 0.0, "enum": True}
+FIRST_FORMAT = {**DEFAULTS, "format": 1, "yield_margin": 0, "record_start": 0.5, "key_parts": 2, "key_separator": " ",
+                "head_pieces": 480, "within_paragraph": False, "enum": False}
 TYPE_NAMES = {"string", "number", "integer", "date", "boolean"}
 
 
@@ -220,13 +222,14 @@ class Model:
         c = self.config
         ids, offsets = self.pieces(text)
         heads = [self.head(f) for f in fields]
+        ends = paragraph_ends(text, offsets) if c["within_paragraph"] else np.full(len(ids), len(ids))
         found = [{"best": None, "spans": [], "option": None, "list": [], "near": [], "starts": []} for _ in fields]
         for group in self.passes(heads, fields):
             room, at = c["window"] - 3 - sum(len(heads[i][0]) for i in group), 0
             while True:
                 score, null, options = self.scores([heads[i] for i in group], ids[at:at + room])
                 for g, i in enumerate(group):
-                    self.collect(found[i], fields[i], score[:, g], null[g], options[g], at)
+                    self.collect(found[i], fields[i], score[:, g], null[g], options[g], at, ends[at:] - at)
                 if at + room >= len(ids):
                     break
                 at += room - c["overlap"]
@@ -234,22 +237,22 @@ class Model:
             share_places(fields, found, c)
         return [self.settle(f, w, offsets) for f, w in zip(fields, found)]
 
-    def collect(self, into, field, score, null, options, at):
+    def collect(self, into, field, score, null, options, at, ends):
         if score.shape[1] == 0:
             return
         if options is not None and field["kind"] == "enum":
             best = int(options.argmax())
             margin = float(options[best] - null[0])
             if into["option"] is None or margin > into["option"][0]:
-                _, a, b = best_span(score, null, self.config)
+                _, a, b = best_span(score, null, ends, self.config)
                 s, e = log_softmax(score[START]), log_softmax(score[END])
                 seen = min(s[a], e[b]) > math.log(0.3)
                 into["option"] = (margin, best, (at + a, at + b) if seen else None)
         elif field["kind"] in ("scalar", "enum"):
-            into["spans"] += [(margin, at + a, at + b) for margin, a, b in scalar_spans(score, null, self.config)]
+            into["spans"] += [(margin, at + a, at + b) for margin, a, b in scalar_spans(score, null, ends, self.config)]
             into["best"] = max(into["spans"], key=lambda s: s[0])
         else:
-            keep, near = list_spans(score, self.config)
+            keep, near = list_spans(score, ends, self.config)
             into["list"] += [(v, at + a, at + b) for v, a, b in keep]
             into["near"] += [(v, at + a, at + b) for v, a, b in near]
             if field["kind"] == "records":
@@ -303,23 +306,33 @@ class Model:
         return fill(template)
 
 
-def scalar_spans(score, null, c):
+def paragraph_ends(text, offsets):
+    """Of each piece, the index behind its paragraph's last piece: no value runs on over an empty line."""
+    ends, end = np.empty(len(offsets), int), len(offsets)
+    for n in reversed(range(len(offsets))):
+        if n + 1 < len(offsets) and re.search(r"\n[^\S\n]*\n", text[offsets[n][1]:offsets[n + 1][0]]):
+            end = n + 1
+        ends[n] = end
+    return ends
+
+
+def scalar_spans(score, null, ends, c):
     """The best span from each of the likeliest starts of a window: [(margin over null, first piece, last piece)], best first."""
     start = log_softmax(np.concatenate([null[:1], score[START]]))
     end = log_softmax(np.concatenate([null[1:], score[END]]))
     inside = np.concatenate([[0], np.cumsum(log_sigmoid(score[INSIDE]))])
     n, found = score.shape[1], []
     for a in np.argsort(-start[1:], kind="stable")[:c["top_starts"]]:
-        stop = min(n, a + c["max_span"])
+        stop = min(n, a + c["max_span"], ends[a])
         v = start[1 + a] + end[1 + a:1 + stop] + c["inside_weight"] * (inside[a + 1:stop + 1] - inside[a])
         b = int(v.argmax())
         found.append((float(v[b] - (start[0] + end[0])), int(a), int(a) + b))
     return sorted(found, key=lambda f: -f[0])
 
 
-def best_span(score, null, c):
+def best_span(score, null, ends, c):
     """The best span of a window: (margin over null, first piece, last piece)."""
-    return scalar_spans(score, null, c)[0]
+    return scalar_spans(score, null, ends, c)[0]
 
 
 def share_places(fields, found, c):
@@ -337,13 +350,13 @@ def share_places(fields, found, c):
         taken.append(found[i]["best"])
 
 
-def list_spans(score, c):
+def list_spans(score, ends, c):
     """Spans over the threshold, and those just under it; each (score, first, last), best first, without overlap."""
     s, e, i = sigmoid(score)
     over, under = [], []
     for a in np.nonzero(s > c["list_candidate"])[0]:
         for b in np.nonzero(e > c["list_candidate"])[0]:
-            if a <= b <= a + c["max_span"]:
+            if a <= b <= a + c["max_span"] and b < ends[a]:
                 v = (s[a] * e[b] * max(i[a:b + 1].min(), 1e-3)) ** (1 / 3)
                 if v > c["list_candidate"]:
                     (over if v > c["list_threshold"] else under).append((v, int(a), int(b)))
@@ -399,13 +412,18 @@ def option_of(text, options):
 
 
 def spans_line(model, d):
-    """A golden line: the input with what was found per field."""
+    """A golden line: the input with what was found per field. A list of records carries its rows: key -> [start, end]."""
     fields = fields_of(d["template"])
     found = model.find(d["document_text"], fields)
     tidy = lambda w: {"option": w["option"], "margin": round(w["margin"], 4)} if "option" in w else \
         {"spans": [[a, b, round(v, 4)] for a, b, v in w["spans"]]} if "spans" in w else \
         {"spans": [[*w["span"], round(w["margin"], 4)]] if w["span"] else []}
-    return {**d, "found": [{"path": ".".join(f["path"]), "kind": f["kind"], **tidy(w)} for f, w in zip(fields, found)]}
+    lines = [{"path": ".".join(f["path"]), "kind": f["kind"], **tidy(w)} for f, w in zip(fields, found)]
+    for i, f in enumerate(fields):
+        if f["kind"] == "records":
+            members = {m["path"][-1]: w["spans"] for m, w in zip(fields, found) if m["parent"] == i}
+            lines[i]["rows"] = group_records(found[i]["starts"], members)
+    return {**d, "found": lines}
 
 
 def main():

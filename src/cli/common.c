@@ -6,6 +6,7 @@
 
 #include "access/access.h"
 #include "base/clock.h"
+#include "base/json.h"
 
 int run_subcommand(const char *command, const struct subcommand *table, int count, int argc, char **argv)
 {
@@ -41,7 +42,7 @@ int cli_fail(const struct error *e)
 
 int cli_print(json_t *object)
 {
-    bool ok = object && json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
+    bool ok = object && json_dumpf(object, stdout, JSON_OUTSIDE) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
     json_decref(object);
     if (!ok) fputs("refractr: cannot write the result\n", stderr);
     return ok ? EXIT_OK : EXIT_FAILED;

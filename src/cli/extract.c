@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "config.h"
 #include "engine/engine.h"
@@ -275,7 +276,7 @@ static bool print_job(struct run *run, struct job *job)
     }
     if (job->answer.ok || !alone) {
         json_t *line = line_of(run, job);
-        ok = line && json_dumpf(line, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
+        ok = line && json_dumpf(line, stdout, JSON_OUTSIDE) == 0 && putchar('\n') != EOF;
         json_decref(line);
     }
     engine_answer_clear(&job->answer);

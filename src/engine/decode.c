@@ -52,15 +52,24 @@ static double log_sum(const float *values, size_t n)
 struct view {
     const float *start, *end, *inside;
     const float *null;
+    const uint32_t *ends; /* of the window's pieces, as document pieces */
     size_t tokens, at;
     uint32_t ask;
 };
 
-static struct view view_of(const struct pass *pass, const struct window *window, const struct scores *s, size_t field, size_t at)
+static struct view view_of(const struct pass *pass, const struct window *window, const struct scores *s, size_t field, size_t at,
+                           const uint32_t *ends)
 {
     const float *rows = s->span + 3 * field * s->stride;
-    return (struct view){rows, rows + s->stride, rows + 2 * s->stride, s->null + 2 * field, window->tokens, at,
+    return (struct view){rows, rows + s->stride, rows + 2 * s->stride, s->null + 2 * field, ends + at, window->tokens, at,
                          (uint32_t)pass->asks[field]};
+}
+
+/* The window's piece behind the last one a span from `first` may reach, of `longest` pieces at most. */
+static size_t span_stop(const struct view *v, size_t first, size_t longest)
+{
+    size_t stop = v->tokens < first + longest ? v->tokens : first + longest, end = v->ends[first] - v->at;
+    return end < stop ? end : stop;
 }
 
 /* The pieces with the highest start scores, highest first; the earlier of equals. Returns how many. */
@@ -85,7 +94,7 @@ struct span { double score; size_t last; };
 /* The best end for a span that starts at `first`. Scores are end logits + weighted inside, without the constants. */
 static struct span best_end(const struct model *m, const struct view *v, size_t first)
 {
-    size_t stop = v->tokens < first + m->max_span ? v->tokens : first + m->max_span;
+    size_t stop = span_stop(v, first, m->max_span);
     double inside = 0;
     struct span best = {-HUGE_VAL, first};
     for (size_t last = first; last < stop; last++) {
@@ -125,7 +134,8 @@ static bool decode_list(const struct model *m, const struct view *v, struct find
         if (v->start[first] <= floor)
             continue;
         double start = sigmoid(v->start[first]), least = HUGE_VAL;
-        for (size_t last = first; last < v->tokens && last <= first + m->max_span; last++) {
+        size_t stop = span_stop(v, first, m->max_span + 1);
+        for (size_t last = first; last < stop; last++) {
             least = v->inside[last] < least ? v->inside[last] : least;
             if (v->end[last] <= floor)
                 continue;
@@ -255,12 +265,12 @@ static void thin(struct findings *out, size_t from)
 }
 
 bool decode_window(const struct model *m, const struct plan *plan, const struct pass *pass, const struct window *window,
-                   const struct scores *scores, size_t at, struct findings *out)
+                   const struct scores *scores, size_t at, const uint32_t *ends, struct findings *out)
 {
     const float *options = scores->option;
     for (size_t i = 0; i < pass->count; i++) {
         const struct ask *ask = &plan->asks[pass->asks[i]];
-        struct view v = view_of(pass, window, scores, i, at);
+        struct view v = view_of(pass, window, scores, i, at, ends);
         size_t from = out->count;
         bool ok = true;
         if (ask->kind == ASK_SCALAR)

@@ -3,7 +3,7 @@
  * Scalar: start and end are softmaxes over {null} + document pieces; the best span maximises log p(start) + log p(end) +
  * inside_weight * sum(log sigmoid(inside)); its margin is over null. List: sigmoid start, end and inside; spans with
  * (start * end * min inside)^(1/3) over the threshold, none overlapping. Choice: the option marker's score over null's.
- * Pure functions; every order is total, so the outcome does not depend on which window came first. Called by local.c. */
+ * No span runs on past its paragraph. Pure functions; every order is total, so the outcome does not depend on which window came first. Called by local.c. */
 #ifndef REFRACTR_ENGINE_DECODE_H
 #define REFRACTR_ENGINE_DECODE_H
 
@@ -39,9 +39,11 @@ struct findings { /* grows; zero before use, findings_free when done */
 void findings_free(struct findings *findings);
 bool findings_add(struct findings *findings, const struct finding *finding) __attribute__((warn_unused_result));
 
-/* Appends what window `window` (starting at document piece `at`) says of every field of `pass`. False: out of memory. */
+/* Appends what window `window` (starting at document piece `at`) says of every field of `pass`. ends[p] is the document piece
+ * behind the last one of p's paragraph. False: out of memory. */
 bool decode_window(const struct model *model, const struct plan *plan, const struct pass *pass, const struct window *window,
-                   const struct scores *scores, size_t at, struct findings *out) __attribute__((warn_unused_result));
+                   const struct scores *scores, size_t at, const uint32_t *ends, struct findings *out)
+    __attribute__((warn_unused_result));
 
 /* Sorts by field, then best first (margin, then place). */
 void decode_sort(struct findings *findings);

@@ -34,6 +34,7 @@ struct task {
     struct arena arena;
     struct pieces pieces;       /* of the document */
     uint32_t *byte_of;
+    uint32_t *ends;             /* of each piece, the one behind its paragraph's last */
     struct plan plan;
     size_t taken, finished;     /* windows; guarded by the engine's lock */
     bool prepared, failed;
@@ -92,11 +93,41 @@ static bool index_text(struct task *task)
     return task->byte_of != NULL;
 }
 
+/* Whether an empty line stands in bytes [at, end) of the text. */
+static bool has_empty_line(const char *text, size_t at, size_t end)
+{
+    bool line_ended = false;
+    while (at < end) {
+        uint32_t code;
+        at += utf8_read(text + at, end - at, &code);
+        if (code == '\n' && line_ended)
+            return true;
+        line_ended = code == '\n' || (line_ended && code_is_space(code));
+    }
+    return false;
+}
+
+static bool index_paragraphs(struct task *task, bool wanted)
+{
+    size_t count = task->pieces.count;
+    uint32_t end = (uint32_t)count;
+    task->ends = arena_array(&task->arena, count + 1, sizeof *task->ends);
+    for (size_t n = count; task->ends && n-- > 0;) {
+        const struct piece *piece = &task->pieces.at[n];
+        if (wanted && n + 1 < count &&
+            has_empty_line(task->given.text, task->byte_of[piece[0].end], task->byte_of[piece[1].start]))
+            end = (uint32_t)n + 1;
+        task->ends[n] = end;
+    }
+    return task->ends != NULL;
+}
+
 static bool prepare(const struct engine *engine, struct worker *worker, struct task *task)
 {
     size_t count;
     const struct field *fields = template_fields(task->given.plan, &count);
-    if (!index_text(task) || !tokenizer_encode(engine->tokenizer, task->given.text, task->given.text_bytes, &task->pieces))
+    if (!index_text(task) || !tokenizer_encode(engine->tokenizer, task->given.text, task->given.text_bytes, &task->pieces) ||
+        !index_paragraphs(task, engine->model.within_paragraph))
         return error_set(&task->error, ERR_INTERNAL, "", "Out of memory preparing the document.");
     return plan_make(&task->plan, &engine->model, engine->tokenizer, fields, count, task->pieces.count, &task->arena,
                      &worker->scratch, &task->error);
@@ -111,7 +142,7 @@ static bool run_window(const struct engine *engine, struct worker *worker, struc
     worker->findings.count = 0;
     if (!encoder_run(worker->encoder, &worker->window, &scores, e))
         return false;
-    bool ok = decode_window(&engine->model, &task->plan, pass, &worker->window, &scores, at, &worker->findings);
+    bool ok = decode_window(&engine->model, &task->plan, pass, &worker->window, &scores, at, task->ends, &worker->findings);
     pthread_mutex_lock(&task->lock);
     for (size_t i = 0; ok && i < worker->findings.count; i++)
         ok = findings_add(&task->findings, &worker->findings.at[i]);

@@ -32,6 +32,7 @@ struct model {
     size_t max_span, top_starts;
     double inside_weight, list_candidate, list_threshold, null_bias;
     double yield_margin;        /* a value may give its place to a surer one at this loss of margin; 0: never */
+    bool within_paragraph;      /* no value runs on over an empty line */
     double record_start;        /* probability from which a record begins at a piece */
     struct calibration value, null, list, choice;
 };

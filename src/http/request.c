@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/uuid.h"
 #include "http/internal.h"
@@ -204,8 +205,7 @@ void request_reply(struct request *r, int status, const char *content_type, void
 
 void request_reply_json(struct request *r, int status, json_t *body)
 {
-    /* 17 digits would show 0.1 as 0.10000000000000001; 15 always survive decimal -> double -> decimal. */
-    char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    char *text = body ? json_dumps(body, JSON_OUTSIDE) : NULL;
     json_decref(body);
     if (text) {
         request_reply(r, status, "application/json", text, strlen(text), free);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "job/job.h"
 #include "store/store_web.h"
@@ -78,7 +79,7 @@ static char *event_body(const struct webhooks *w, const struct store_delivery *d
     char at[CLOCK_ISO_CHARS + 1];
     clock_iso8601(d->created_ms, at);
     json_t *event = json_pack("{s:s, s:s, s:o}", "type", d->event, "timestamp", at, "data", event_data(w, d));
-    char *text = event ? json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    char *text = event ? json_dumps(event, JSON_OUTSIDE) : NULL;
     json_decref(event);
     return text;
 }

@@ -60,6 +60,13 @@ def test_json_lines_keep_order_and_go_on_after_a_bad_one():
     assert lines[0]["extracted_data"] == ANSWER and lines[0]["id"] == 7
 
 
+def test_numbers_are_written_as_a_person_would():
+    text = "Total: 2.40 EUR, tax 0.1, weight 1234.56 kg"
+    done = subprocess.run([BINARY, "extract", "--model", MODEL, "--template", '{"total": "number", "tax": "number"}'],
+                          input=text.encode(), stdout=subprocess.PIPE, check=True)
+    assert b'"total":2.4,' in done.stdout and b'"tax":0.1}' in done.stdout
+
+
 NASTY = {
     "only spaces": " \n\t ", "emoji": "😀" * 50_000, "one long word": "x" * 50_000, "right to left": "מספר חשבונית 2847 تاريخ ١٥",
     "combining marks": "I\u0301nvoice\u0300 #2\u0301847 " + "e\u0301" * 200, "controls": "Invoice\x01\x02 #28\x0047\x7f\u200b\u202e",

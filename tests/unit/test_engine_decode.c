@@ -6,6 +6,7 @@
 enum { TOKENS = 12 };
 
 static float span[3][TOKENS], null[2], option[2];
+static uint32_t ends[100 + TOKENS]; /* the window begins at document piece 100 */
 static const struct model model = {.max_span = 60, .top_starts = 8, .inside_weight = 0.3, .list_candidate = 0.3,
                                    .list_threshold = 0.5, .record_start = 0.5};
 
@@ -15,6 +16,8 @@ static void clear(void)
     for (int c = 0; c < 3; c++)
         for (int t = 0; t < TOKENS; t++)
             span[c][t] = -8;
+    for (int t = 0; t < 100 + TOKENS; t++)
+        ends[t] = 100 + TOKENS;
     null[0] = null[1] = 0;
 }
 
@@ -35,7 +38,7 @@ static struct findings decode(enum ask_kind kind, size_t options)
     window = (struct window){.tokens = TOKENS, .fields = 1};
     struct scores scores = {&span[0][0], TOKENS, null, option};
     struct findings out = {0};
-    assert_true(decode_window(&model, &plan, &pass, &window, &scores, 100, &out));
+    assert_true(decode_window(&model, &plan, &pass, &window, &scores, 100, ends, &out));
     decode_sort(&out);
     return out;
 }
@@ -45,6 +48,22 @@ static void check_finding(const struct finding *f, enum finding_kind kind, uint3
     assert_int_equal(f->kind, kind);
     assert_int_equal(f->first, first);
     assert_int_equal(f->last, last);
+}
+
+static void no_span_runs_past_its_paragraph(void **state)
+{
+    (void)state;
+    clear();
+    put(3, 7, 6);
+    span[1][5] = 2; /* the next best end */
+    for (int t = 0; t < 106; t++) ends[t] = 106;
+    struct findings found = decode(ASK_SCALAR, 0);
+    check_finding(&found.at[0], FINDING_SPAN, 103, 105);
+    findings_free(&found);
+    found = decode(ASK_LIST, 0);
+    assert_true(found.count >= 1);
+    check_finding(&found.at[0], FINDING_ITEM, 103, 105);
+    findings_free(&found);
 }
 
 static void a_value_beats_null_by_its_margin(void **state)
@@ -157,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_beats_null_by_its_margin),
+        cmocka_unit_test(no_span_runs_past_its_paragraph),
         cmocka_unit_test(a_value_does_not_run_over_what_is_not_inside),
         cmocka_unit_test(lists_keep_the_best_of_what_overlaps),
         cmocka_unit_test(just_under_the_threshold_is_a_near_miss),

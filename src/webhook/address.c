@@ -1,4 +1,5 @@
-/* address.c - which addresses belong to the public internet (IANA special-purpose registries, RFC 6890). */
+/* address.c - which addresses belong to the public internet (IANA special-purpose registries, RFC 6890), less the one public
+ * address that answers from inside a cloud's machines. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@ static const struct {
     {0x64400000, 10}, /* carrier-grade NAT */
     {0x7f000000, 8},  /* loopback */
     {0xa9fe0000, 16}, /* link-local, cloud metadata */
+    {0xa83f8110, 32}, /* 168.63.129.16: Azure's platform, which hands out a machine's settings */
     {0xac100000, 12}, /* private */
     {0xc0000000, 24}, /* protocol assignments */
     {0xc0000200, 24}, /* documentation */

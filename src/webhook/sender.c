@@ -175,6 +175,7 @@ static bool set_options(struct slot *slot, const char *url)
     SET(CURLOPT_URL, url);
     SET(CURLOPT_PROTOCOLS_STR, slot->owner->options.allow_private ? "http,https" : "https");
     SET(CURLOPT_PROXY, ""); /* none from the environment: the address checked must be the receiver's */
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* asked anew for each attempt; within one the answer stands */
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_TIMEOUT_MS, (long)ATTEMPT_MS);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <account/common_passwords.h> /* made by tools/common_passwords.py: COMMON_PASSWORDS, sorted */
+
 #include "account/throttle.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,15 +19,17 @@ enum { TOKEN_BYTES = 32, TRIES_WINDOW_S = 900, CLIENT_FACTOR = 5, SIGNUPS_PER_CL
 struct account {
     struct store *store;
     struct account_options options;
-    struct throttle *throttle;
+    /* Tables of their own: names of clients are cheap to make, but nobody can fill `emails` and so push an address' tries
+     * out within their window, because each new name there costs a hash on the one thread that makes them. */
+    struct throttle *clients, *emails;
     char no_password[crypto_pwhash_STRBYTES]; /* checked for unknown addresses, so that they take the same time */
 };
 
 struct account *account_open(struct store *store, const struct account_options *options, struct error *e)
 {
     struct account *a = calloc(1, sizeof *a);
-    if (!a || !(a->throttle = throttle_open())) {
-        free(a);
+    if (!a || !(a->clients = throttle_open()) || !(a->emails = throttle_open())) {
+        account_close(a);
         return error_set(e, ERR_INTERNAL, "", "out of memory"), NULL;
     }
     a->store = store;
@@ -37,7 +41,8 @@ struct account *account_open(struct store *store, const struct account_options *
 void account_close(struct account *a)
 {
     if (!a) return;
-    throttle_close(a->throttle);
+    throttle_close(a->clients);
+    throttle_close(a->emails);
     free(a);
 }
 
@@ -156,12 +161,24 @@ static bool read_email(const char *given, char email[STORE_EMAIL_CHARS + 1], str
     return error_set(e, ERR_INVALID_VALUE, "email", "email must be an e-mail address of at most %d bytes", STORE_EMAIL_CHARS);
 }
 
+static int compare_passwords(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static bool is_common(const char *password)
+{
+    static const char *const common[] = {COMMON_PASSWORDS};
+    return bsearch(&password, common, sizeof common / sizeof common[0], sizeof common[0], compare_passwords) != NULL;
+}
+
 static bool hash_password(const char *password, char hash[crypto_pwhash_STRBYTES], struct error *e)
 {
     size_t n = strlen(password);
     if (n < PASSWORD_MIN || n > PASSWORD_MAX) {
         return error_set(e, ERR_INVALID_VALUE, "password", "a password must have %d to %d bytes, but has %zu", PASSWORD_MIN,
                          PASSWORD_MAX, n);
+    }
+    if (is_common(password)) {
+        return error_set(e, ERR_INVALID_VALUE, "password", "this password is among the most common ones, which are tried "
+                         "first by whoever guesses; choose another, a few words in a row for example");
     }
     if (crypto_pwhash_str(hash, password, n, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0)
         return true;
@@ -180,11 +197,31 @@ static bool password_matches(struct account *a, const char *hash, const char *pa
     return known && n <= PASSWORD_MAX && same;
 }
 
+bool account_throttle(struct account *a, const char *what, const char *client, int limit, int window_s, struct error *e)
+{
+    char network[THROTTLE_NETWORK_CHARS + 1];
+    throttle_network(client, network);
+    return throttle_count(a->clients, what, network, limit, window_s, e);
+}
+
+static void forgive_client(struct account *a, const char *what, const char *client)
+{
+    char network[THROTTLE_NETWORK_CHARS + 1];
+    throttle_network(client, network);
+    throttle_forgive(a->clients, what, network);
+}
+
 static bool count_try(struct account *a, const char *email, const char *client, struct error *e)
 {
     int tries = a->options.signin_tries;
-    return throttle_count(a->throttle, "signin-client", client, tries * CLIENT_FACTOR, TRIES_WINDOW_S, e) &&
-           throttle_count(a->throttle, "signin-email", email, tries, TRIES_WINDOW_S, e);
+    return account_throttle(a, "signin", client, tries * CLIENT_FACTOR, TRIES_WINDOW_S, e) &&
+           throttle_count(a->emails, "signin", email, tries, TRIES_WINDOW_S, e);
+}
+
+static void forgive_try(struct account *a, const char *email, const char *client)
+{
+    throttle_forgive(a->emails, "signin", email);
+    forgive_client(a, "signin", client);
 }
 
 bool account_sign_in(struct account *a, const char *given, const char *password, const char *client,
@@ -198,8 +235,7 @@ bool account_sign_in(struct account *a, const char *given, const char *password,
     if (!password_matches(a, known ? q.password_hash : NULL, password)) {
         return error_set(e, ERR_INVALID_CREDENTIALS, "", "e-mail address and password do not match");
     }
-    throttle_forgive(a->throttle, "signin-email", email);
-    throttle_forgive(a->throttle, "signin-client", client);
+    forgive_try(a, email, client);
     return open_session(a, q.user_id, NULL, cookie, e);
 }
 
@@ -213,7 +249,7 @@ bool account_sign_up(struct account *a, const char *given, const char *password,
     if (n == 0 || n > STORE_NAME_CHARS) {
         return error_set(e, ERR_INVALID_VALUE, "name", "name must have 1 to %d bytes, but has %zu", STORE_NAME_CHARS, n);
     }
-    if (!throttle_count(a->throttle, "signup", client, SIGNUPS_PER_CLIENT, TRIES_WINDOW_S, e)) return false;
+    if (!account_throttle(a, "signup", client, SIGNUPS_PER_CLIENT, TRIES_WINDOW_S, e)) return false;
     if (!hash_password(password, hash, e)) return false;
     struct store_signup w = {.write = {.verb = STORE_SIGNUP}, .name = name, .email = email, .password_hash = hash};
     return store_write_wait(a->store, &w.write, e) && open_session(a, w.user_id, NULL, cookie, e);
@@ -224,7 +260,7 @@ bool account_use_link(struct account *a, const char *token, const char *client, 
 {
     unsigned char hash[STORE_HASH_BYTES];
     int limit = a->options.signin_tries * CLIENT_FACTOR;
-    if (!throttle_count(a->throttle, "link", client, limit, TRIES_WINDOW_S, e)) return false;
+    if (!account_throttle(a, "link", client, limit, TRIES_WINDOW_S, e)) return false;
     bool ok = false;
     if (token_well_formed(token)) {
         token_hash(token, hash);
@@ -232,7 +268,7 @@ bool account_use_link(struct account *a, const char *token, const char *client, 
         if (!ok && e->code != ERR_NOT_FOUND) return false;
     }
     if (!ok) return error_set(e, ERR_INVALID_CREDENTIALS, "token", "this sign-in link was used before or has expired");
-    throttle_forgive(a->throttle, "link", client);
+    forgive_client(a, "link", client);
     return true;
 }
 
@@ -243,13 +279,13 @@ static bool check_current(struct account *a, const struct store_session *session
     if (!count_try(a, session->email, client, e)) return false;
     if (!current || !password_matches(a, session->password_hash, current))
         return error_set(e, ERR_INVALID_CREDENTIALS, "current_password", "current_password is not the current password");
-    throttle_forgive(a->throttle, "signin-email", session->email);
-    throttle_forgive(a->throttle, "signin-client", client);
+    forgive_try(a, session->email, client);
     return true;
 }
 
 bool account_set_password(struct account *a, const struct store_session *session, const char *password,
-                          const char *current, const char *given_email, const char *client, struct error *e)
+                          const char *current, const char *given_email, const char *client, char cookie[TOKEN_CHARS + 1],
+                          struct error *e)
 {
     char email[STORE_EMAIL_CHARS + 1] = "", hash[crypto_pwhash_STRBYTES];
     if (!check_current(a, session, current, client, e)) return false;
@@ -262,15 +298,11 @@ bool account_set_password(struct account *a, const struct store_session *session
                                    .keep_session = session->id,
                                    .password_hash = hash,
                                    .email = session->email[0] ? NULL : email};
-    return store_write_wait(a->store, &w.write, e);
+    return store_write_wait(a->store, &w.write, e) && open_session(a, session->user_id, NULL, cookie, e) &&
+           account_sign_out(a, session->id, e);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------------------- */
-
-bool account_throttle(struct account *a, const char *what, const char *client, int limit, int window_s, struct error *e)
-{
-    return throttle_count(a->throttle, what, client, limit, window_s, e);
-}
 
 bool account_make_link(struct store *store, const char *account_id, const char *given, char token[TOKEN_CHARS + 1],
                        struct error *e)

@@ -3,7 +3,8 @@
  * A session is a cookie of 256 random bits; the store keeps its SHA-256. The CSRF token is an HMAC of the cookie's value,
  * so it needs no row and cannot be made without the cookie, which scripts cannot read. A visitor who is not signed in has
  * a cookie too, known to nobody but him; signing in always makes a new one, so a planted cookie gains nothing (session
- * fixation). Passwords are stored as argon2id (libsodium, interactive limits: 64 MiB, about 0.1 s each).
+ * fixation). Passwords are stored as argon2id (libsodium, interactive limits: 64 MiB, about 0.1 s each); the 3,000 most
+ * common ones are refused.
  *
  * Functions marked "blocks" hash passwords or wait for a commit: never call them on the HTTP thread. Called by api/ and,
  * for links, the command line. */
@@ -60,12 +61,12 @@ bool account_use_link(struct account *account, const char *token, const char *cl
 bool account_sign_out(struct account *account, int64_t session_id, struct error *e) __attribute__((warn_unused_result));
 
 /* Blocks. `current` must be right where the user has a password; `email` is set where he has none yet (else NULL). Every
- * other session of his ends. */
+ * session of his ends, this one too, once a new one is open. */
 bool account_set_password(struct account *account, const struct store_session *session, const char *password,
-                          const char *current, const char *email, const char *client, struct error *e)
-    __attribute__((warn_unused_result));
+                          const char *current, const char *email, const char *client, char cookie[TOKEN_CHARS + 1],
+                          struct error *e) __attribute__((warn_unused_result));
 
-/* Is this client below `limit` uses of `what` in `window_s` seconds? Counts it in. False: 429 with retry_after_s. */
+/* Is this client (its network, see throttle.h) below `limit` uses of `what` in `window_s` seconds? Counts it in. False: 429 with retry_after_s. */
 bool account_throttle(struct account *account, const char *what, const char *client, int limit, int window_s,
                       struct error *e) __attribute__((warn_unused_result));
 

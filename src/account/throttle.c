@@ -1,14 +1,16 @@
 #include "account/throttle.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
 #include "base/clock.h"
 
-enum { NAMES_MAX = 50000, NAME_BYTES = 16 };
+enum { NAME_BYTES = 16, NETWORK_BYTES = 8 /* of an IPv6 address */ };
 
 struct tries {
     unsigned char name[NAME_BYTES];
@@ -61,10 +63,10 @@ static struct tries *find(struct throttle *t, const unsigned char *name)
     return tries;
 }
 
-/* The oldest name goes when the table is full: windows are short, and uthash keeps the order of insertion. */
+/* The oldest name goes when the table is full: uthash keeps the order of insertion, which is that of the windows. */
 static struct tries *add(struct throttle *t, const unsigned char *name)
 {
-    struct tries *oldest = HASH_COUNT(t->names) >= NAMES_MAX ? t->names : NULL;
+    struct tries *oldest = HASH_COUNT(t->names) >= THROTTLE_NAMES_MAX ? t->names : NULL;
     struct tries *tries = calloc(1, sizeof *tries);
     if (!tries) return NULL;
     if (oldest) {
@@ -76,6 +78,14 @@ static struct tries *add(struct throttle *t, const unsigned char *name)
     return tries;
 }
 
+static void begin_window(struct throttle *t, struct tries *tries, int64_t until_ns)
+{
+    HASH_DEL(t->names, tries);
+    tries->count = 0;
+    tries->until_ns = until_ns;
+    HASH_ADD(hh, t->names, name, NAME_BYTES, tries);
+}
+
 bool throttle_count(struct throttle *t, const char *kind, const char *name, int limit, int window_s, struct error *e)
 {
     unsigned char hash[NAME_BYTES];
@@ -85,7 +95,7 @@ bool throttle_count(struct throttle *t, const char *kind, const char *name, int 
     pthread_mutex_lock(&t->lock);
     struct tries *tries = find(t, hash);
     if (!tries) tries = add(t, hash);
-    if (tries && tries->until_ns <= now) tries->count = 0, tries->until_ns = now + window_s * NS_PER_S;
+    if (tries && tries->until_ns <= now) begin_window(t, tries, now + window_s * NS_PER_S);
     bool ok = tries && tries->count < limit;
     if (ok) tries->count++;
     else if (tries) wait_s = (int)((tries->until_ns - now + NS_PER_S - 1) / NS_PER_S);
@@ -104,4 +114,20 @@ void throttle_forgive(struct throttle *t, const char *kind, const char *name)
     struct tries *tries = find(t, hash);
     if (tries && tries->count > 0) tries->count--;
     pthread_mutex_unlock(&t->lock);
+}
+
+void throttle_network(const char *address, char out[THROTTLE_NETWORK_CHARS + 1])
+{
+    struct in6_addr v6;
+    char text[INET6_ADDRSTRLEN] = "";
+    (void)snprintf(out, THROTTLE_NETWORK_CHARS + 1, "%s", address);
+    out[strcspn(out, "%")] = '\0'; /* the zone of a link-local address */
+    if (inet_pton(AF_INET6, out, &v6) != 1) return;
+    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+        (void)inet_ntop(AF_INET, v6.s6_addr + 12, text, sizeof text);
+    } else {
+        memset(v6.s6_addr + NETWORK_BYTES, 0, sizeof v6.s6_addr - NETWORK_BYTES);
+        (void)inet_ntop(AF_INET6, &v6, text, sizeof text);
+    }
+    (void)snprintf(out, THROTTLE_NETWORK_CHARS + 1, "%s", text);
 }

@@ -61,6 +61,7 @@ bool admit_session_extract(void *context, struct request *r, struct error *e);
 void web_work(struct request *r, struct worker *worker, void (*work)(struct api *api, struct request *r));
 void web_client(struct api *api, struct request *r, char out[REQUEST_PEER_CHARS + 1]); /* the client's address */
 bool web_behind_tls(struct api *api, struct request *r);
+const char *web_cookie_name(struct api *api, struct request *r);
 /* The body as a JSON object (new reference), or NULL and `e`. */
 json_t *web_body(struct request *r, struct error *e);
 /* A string member without NULs; NULL and `e` when it is missing. web_optional: NULL without `e` when absent or null. */

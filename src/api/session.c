@@ -5,10 +5,11 @@
 
 enum { LOW_CREDITS = 50, COOKIE_SECONDS = SESSION_DAYS * 86400 };
 
+/* `cookie` "": the browser shall forget it. */
 static void set_cookie(struct api *api, struct request *r, const char *cookie)
 {
-    request_add_header(r, "Set-Cookie", "refractr_session=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", cookie,
-                       COOKIE_SECONDS, web_behind_tls(api, r) ? "; Secure" : "");
+    request_add_header(r, "Set-Cookie", "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s", web_cookie_name(api, r), cookie,
+                       cookie[0] ? COOKIE_SECONDS : 0, web_behind_tls(api, r) ? "; Secure" : "");
 }
 
 static json_t *or_null(const char *text) { return text && *text ? json_string(text) : json_null(); }
@@ -111,17 +112,22 @@ static void use_link(struct api *api, struct request *r)
 
 static void set_password(struct api *api, struct request *r)
 {
-    char client[REQUEST_PEER_CHARS + 1];
+    char client[REQUEST_PEER_CHARS + 1], cookie[TOKEN_CHARS + 1], csrf[TOKEN_CHARS + 1];
     struct error e = {0};
     json_t *body = web_body(r, &e);
     const char *password = body ? web_text(body, "password", &e) : NULL;
     web_client(api, r, client);
     bool ok = password && account_set_password(api->options.account, &visit_of(r)->session, password,
                                                web_optional(body, "current_password"), web_optional(body, "email"), client,
-                                               &e);
+                                               cookie, &e);
     json_decref(body);
-    if (ok) web_ok(r);
-    else request_fail(r, &e, NULL);
+    if (!ok) {
+        request_fail(r, &e, NULL);
+        return;
+    }
+    set_cookie(api, r, cookie);
+    token_csrf(cookie, csrf);
+    request_reply_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "csrf_token", csrf));
 }
 
 static void sign_out(struct api *api, struct request *r)
@@ -133,8 +139,8 @@ static void sign_out(struct api *api, struct request *r)
         request_fail(r, &e, NULL);
         return;
     }
-    request_add_header(r, "Set-Cookie", "refractr_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax%s",
-                       web_behind_tls(api, r) ? "; Secure" : "");
+    set_cookie(api, r, "");
+    request_add_header(r, "Clear-Site-Data", "\"cache\""); /* no page with his data comes back from the browser's history */
     request_reply_json(r, 200, json_pack("{s:b}", "signed_in", 0));
 }
 

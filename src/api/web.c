@@ -13,17 +13,24 @@ enum { BUSY_RETRY_S = 2 };
 
 /* ---- cookie and session ---------------------------------------------------------------------------------------------- */
 
-/* The cookie's value when it is well-formed, "" otherwise. */
-static void read_cookie(struct request *r, char cookie[TOKEN_CHARS + 1])
+/* Behind TLS the name's prefix makes browsers refuse the cookie from anywhere but this very host: no page of a sister
+ * domain, and none on plain http, can plant one. */
+const char *web_cookie_name(struct api *api, struct request *r)
 {
-    static const char name[] = "refractr_session=";
-    const char *at = request_header(r, "Cookie");
+    return web_behind_tls(api, r) ? "__Host-refractr_session" : "refractr_session";
+}
+
+/* The cookie's value when it is well-formed, "" otherwise. */
+static void read_cookie(struct api *api, struct request *r, char cookie[TOKEN_CHARS + 1])
+{
+    const char *name = web_cookie_name(api, r), *at = request_header(r, "Cookie");
+    size_t name_bytes = strlen(name);
     cookie[0] = 0;
     while (at && *at) {
         at += strspn(at, " ;");
         size_t n = strcspn(at, ";");
-        if (n == sizeof name - 1 + TOKEN_CHARS && !strncmp(at, name, sizeof name - 1)) {
-            (void)snprintf(cookie, TOKEN_CHARS + 1, "%.*s", TOKEN_CHARS, at + sizeof name - 1);
+        if (n == name_bytes + 1 + TOKEN_CHARS && !strncmp(at, name, name_bytes) && at[name_bytes] == '=') {
+            (void)snprintf(cookie, TOKEN_CHARS + 1, "%.*s", TOKEN_CHARS, at + name_bytes + 1);
             if (!token_well_formed(cookie)) cookie[0] = 0;
         }
         at += n;
@@ -34,7 +41,7 @@ bool admit_visitor(void *context, struct request *r, struct error *e)
 {
     struct visit *visit = visit_open(context, r, e);
     if (!visit) return false;
-    read_cookie(r, visit->cookie);
+    read_cookie(context, r, visit->cookie);
     return true;
 }
 

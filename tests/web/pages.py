@@ -20,22 +20,25 @@ class Visitor:
         sent = {} if method == "GET" else {"X-CSRF-Token": self.csrf}
         return self.http.request(method, f"{self.service.url}/web/v1/{path}", json=body, headers={**sent, **(headers or {})}, timeout=60)
 
+    def remember(self, answer):
+        """A new session has a new CSRF token, told by the answer that brings its cookie."""
+        if answer.ok and "Set-Cookie" in answer.headers:
+            self.csrf = answer.json()["csrf_token"]
+        return answer
+
     def get(self, path):
         answer = self.call("GET", path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path, body=None, status=200):
-        answer = self.call("POST", path, body)
+        answer = self.remember(self.call("POST", path, body))
         assert answer.status_code == status, answer.text
         return answer.json()
 
     def enter(self, path, body):
         """A call that signs in; returns its answer."""
-        answer = self.call("POST", path, body)
-        if answer.ok:
-            self.csrf = answer.json()["csrf_token"]
-        return answer
+        return self.remember(self.call("POST", path, body))
 
 
 def token_of(made):

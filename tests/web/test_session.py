@@ -27,7 +27,7 @@ def test_link_works_once(service):
     refused = second.enter("signin-link", {"token": token_of(made)})
     assert (refused.status_code, code(refused)) == (401, "invalid_credentials")
     again = json.loads(command("account", "link", made["account_id"], "--public-url", "https://r.example", data=service.data))
-    assert again["signin_url"].startswith("https://r.example/signin/?token=")
+    assert again["signin_url"].startswith("https://r.example/signin/#token=")
     assert second.enter("signin-link", {"token": token_of(again)}).json()["account_id"] == made["account_id"]
 
 
@@ -45,7 +45,9 @@ def test_password_then_sign_in(service):
     assert code(second.enter("session", {"email": address(), "password": PASSWORD})) == "invalid_credentials"
     answer = second.enter("session", {"email": f" {email.upper()} ", "password": PASSWORD})
     assert answer.status_code == 200 and answer.json()["account_id"] == first.account_id
+    before = second.cookie
     second.post("password", {"password": "a new password", "current_password": PASSWORD})
+    assert second.cookie != before
     assert not first.get("session")["signed_in"], "a new password ends the other sessions"
     assert second.get("session")["signed_in"]
     taken = other.call("POST", "password", {"password": PASSWORD, "email": email})
@@ -70,9 +72,30 @@ def test_cookie_changes_at_sign_in_and_dies_at_sign_out(service):
 
 def test_cookie_is_secure_behind_tls(make_service):
     service = make_service(*UNLIMITED, "--trust-proxy")
-    told = requests.get(f"{service.url}/web/v1/session", headers={"X-Forwarded-Proto": "https"})
-    assert "; Secure" in told.headers["Set-Cookie"]
+    tls = {"X-Forwarded-Proto": "https"}
+    told = requests.get(f"{service.url}/web/v1/session", headers=tls)
+    cookie = told.headers["Set-Cookie"]
+    assert "; Secure" in cookie and "; Path=/" in cookie and "Domain" not in cookie
+    name, value = cookie.split(";")[0].split("=", 1)
+    assert name == "__Host-refractr_session"
+    csrf = {"X-CSRF-Token": told.json()["csrf_token"], **tls}
+    body = {"token": "x" * 43}
+    ask = lambda cookies: requests.post(f"{service.url}/web/v1/signin-link", json=body, cookies=cookies, headers=csrf)
+    assert ask({name: value}).status_code == 401, "the token is wrong, the cookie is right"
+    planted = ask({"refractr_session": value})
+    assert (planted.status_code, code(planted)) == (403, "csrf_token_invalid"), "a name any sister domain may set"
     assert "Secure" not in requests.get(f"{service.url}/web/v1/session").headers["Set-Cookie"]
+
+
+def test_common_passwords_are_refused(service):
+    refused = member(service, email=address()).call("POST", "password", {"password": "qwertyuiop"})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "password"
+    assert "common" in refused.json()["error"]["message"]
+
+
+def test_sign_out_clears_what_the_browser_kept(service):
+    answer = member(service).call("DELETE", "session")
+    assert answer.headers["Clear-Site-Data"] == '"cache"' and "Max-Age=0" in answer.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("token", [None, "", "x" * 43, "short"])

@@ -45,7 +45,9 @@ async function signIn(event) {
 
 async function signOut() {
   const who = await busy(byId('sign-out'), byId('problem'), () => web('DELETE', 'session'));
-  if (who) showSignIn(await session());
+  if (!who) return;
+  sessionStorage.clear(); /* a key pasted into the playground */
+  location.replace('/dashboard/'); /* a fresh page: nothing of the account stays in this one */
 }
 
 /* ---- the account ---- */

@@ -4,7 +4,7 @@ import { enter } from './http.js';
 import { showError } from './ui.js';
 
 async function start() {
-  const token = new URLSearchParams(location.search).get('token');
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
   history.replaceState(null, '', location.pathname); /* the token belongs into no history and no Referer */
   if (!token) {
     location.replace('/dashboard/');

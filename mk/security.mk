@@ -1,0 +1,8 @@
+# Security: what is generated for it, and its long measurements.
+#
+# Made before account.c is first compiled, when no list of headers names it yet.
+$(BUILD)/gen/account/common_passwords.h: tools/common_passwords.py
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)/usr/bin/python3 tools/common_passwords.py $@
+$(BUILD)/src/account/account.o: $(BUILD)/gen/account/common_passwords.h

@@ -2,6 +2,7 @@
  *
  * References: the connection's (dropped by server.c when libmicrohttpd says the request is over) and, while parked, the
  * handler's (dropped by its reply). `answered` is the one slot a parked request's reply must win (request_take). */
+#include <ctype.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,6 +13,13 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "http/internal.h"
+
+/* The target is for the log. A key that was put into the path by mistake must not stand there. */
+static void mask_key(char *target)
+{
+    for (char *at = target; (at = strstr(at, "dm_"));)
+        for (at += 3; isalnum((unsigned char)*at); at++) *at = '*';
+}
 
 struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *target)
 {
@@ -26,6 +34,7 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
         if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f) r->bad_target = true;
     if (strstr(target, "%00")) r->bad_target = true;
     for (size_t i = 0; i < path && i < TARGET_CHARS; i++) r->target[i] = (unsigned char)target[i] < 0x80 ? target[i] : '?';
+    mask_key(r->target);
     return r;
 }
 

@@ -1,6 +1,7 @@
 """A browser's side of the pages' calls: one cookie jar, the CSRF token, and an account to sign in to."""
 
 import json
+import time
 
 import requests
 from service import command
@@ -54,3 +55,10 @@ def member(service, credits=1000, email=None):
     assert answer.status_code == 200, answer.text
     visitor.key, visitor.account_id = made["api_key"], made["account_id"]
     return visitor
+
+
+def until(true, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from pages import member
+from pages import member, until
 from service import INVOICE, UNLIMITED, extract, get
 
 
@@ -38,13 +38,6 @@ class Receiver:
     def wait(self, count=1, seconds=15):
         until(lambda: len(self.got) >= count, seconds)
         return self.got
-
-
-def until(true, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def verify(secret, headers, body):

@@ -16,6 +16,7 @@ static const struct command {
     {"key", cmd_key, "create, list and revoke API keys"},
     {"credits", cmd_credits, "grant and show credits"},
     {"bench", cmd_bench, "measure the engine on this machine"},
+    {"doctor", cmd_doctor, "look for what is wrong and say what to do"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

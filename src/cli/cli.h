@@ -16,5 +16,6 @@ int cmd_account(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_credits(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 #endif

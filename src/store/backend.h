@@ -27,6 +27,7 @@ struct backend_ops {
     bool (*pending_jobs)(struct backend *b, store_pending_visit visit, void *arg, struct error *e);
     bool (*ping)(struct backend *b, struct error *e);
     bool (*audit)(struct backend *b, struct error *e);
+    bool (*check)(struct backend *b, struct error *e); /* or NULL: the server looks after its files */
     bool (*read)(struct backend *b, struct store_read *read, struct error *e); /* the questions of store_web.h */
 };
 

@@ -470,5 +470,6 @@ const struct backend_ops sqlite_backend = {
     .pending_jobs = sqlite_pending_jobs,
     .ping = sqlite_ping,
     .audit = sqlite_audit,
+    .check = sqlite_check,
     .read = sqlite_read,
 };

@@ -121,5 +121,6 @@ bool sqlite_keys(struct backend *b, const char *account_id, store_key_visit visi
 bool sqlite_pending_jobs(struct backend *b, store_pending_visit visit, void *arg, struct error *e);
 bool sqlite_ping(struct backend *b, struct error *e);
 bool sqlite_audit(struct backend *b, struct error *e);
+bool sqlite_check(struct backend *b, struct error *e);
 
 #endif

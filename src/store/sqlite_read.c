@@ -161,3 +161,17 @@ bool sqlite_audit(struct backend *b, struct error *e)
     reader_return(b, c);
     return rc == SQLITE_DONE;
 }
+
+bool sqlite_check(struct backend *b, struct error *e)
+{
+    struct connection *c = reader_take(b, e);
+    if (!c) return false;
+    sqlite3_stmt *s = sql_bind(c, SQL_CHECK, e, "");
+    int rc = s ? sql_step(c, s, e) : SQLITE_ERROR;
+    const char *says = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    bool whole = says && !strcmp(says, "ok");
+    if (says && !whole) error_set(e, ERR_STORE_UNAVAILABLE, "", "%s", says);
+    if (s) sql_end(s);
+    reader_return(b, c);
+    return whole;
+}

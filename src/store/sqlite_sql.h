@@ -58,6 +58,7 @@
                   "AND (idempotency_key IS NULL OR created_ms < ?2) ORDER BY created_ms LIMIT ?3)") \
     \
     X(PING, "SELECT 1 FROM accounts LIMIT 1") \
+    X(CHECK, "PRAGMA integrity_check(1)") \
     X(AUDIT, "SELECT a.id, a.balance, coalesce(l.total, 0), a.held, coalesce(h.open, 0) FROM accounts a " \
              "LEFT JOIN (SELECT account_id, sum(amount) AS total FROM ledger GROUP BY account_id) l " \
              "ON l.account_id = a.id " \

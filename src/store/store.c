@@ -232,6 +232,8 @@ bool store_read(struct store *store, struct store_read *read, struct error *e)
 
 bool store_audit(struct store *store, struct error *e) { return store->ops->audit(store->backend, e); }
 
+bool store_check(struct store *store, struct error *e) { return !store->ops->check || store->ops->check(store->backend, e); }
+
 void store_count(struct store *store, struct store_counters *out)
 {
     pthread_mutex_lock(&store->lock);

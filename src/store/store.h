@@ -262,6 +262,9 @@ bool store_ping(struct store *store, struct error *e) __attribute__((warn_unused
 /* Compares every account's balance with the sum of its ledger, and its holds with its unfinished jobs: false names the
  * first account that differs (ERR_INTERNAL). For tests and for an operator's check. */
 bool store_audit(struct store *store, struct error *e) __attribute__((warn_unused_result));
+/* Reads the whole database and looks whether its pages and indexes hold together (ERR_STORE_UNAVAILABLE: they do not).
+ * Takes seconds per gigabyte. True where a database server looks after that itself. */
+bool store_check(struct store *store, struct error *e) __attribute__((warn_unused_result));
 
 struct store_counters { uint64_t batches, writes; int queued; int64_t commit_ns_max; };
 void store_count(struct store *store, struct store_counters *out);

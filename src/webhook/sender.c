@@ -333,6 +333,14 @@ static bool read_waits(struct webhooks *w, const char *text, struct error *e)
     return true;
 }
 
+bool webhook_retries_ok(const char *retries, struct error *e)
+{
+    struct webhooks *w = calloc(1, sizeof *w);
+    bool ok = w ? read_waits(w, retries, e) : error_set(e, ERR_INTERNAL, "", "out of memory");
+    free(w);
+    return ok;
+}
+
 struct webhooks *webhooks_open(struct store *store, const struct webhooks_options *options, struct error *e)
 {
     struct webhooks *w = calloc(1, sizeof *w);

@@ -36,6 +36,8 @@ void webhooks_close(struct webhooks *webhooks); /* attempts under way are droppe
 /* A URL an event may be sent to, by its form? `param` names the member at fault. */
 bool webhook_url_ok(const char *url, bool allow_private, const char *param, struct error *e)
     __attribute__((warn_unused_result));
+/* Waits as webhooks_options.retries has them? */
+bool webhook_retries_ok(const char *retries, struct error *e) __attribute__((warn_unused_result));
 /* "whsec_" + base64 of the 32 bytes. */
 void webhook_secret_text(const unsigned char secret[32], char out[WEBHOOK_SECRET_CHARS + 1]);
 

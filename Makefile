@@ -23,7 +23,7 @@ WARNINGS  := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmis
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 LDHARDEN  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 
-OPT_      := -O2 -g -D_FORTIFY_SOURCE=2
+OPT_      := -O2 -g -D_FORTIFY_SOURCE=3
 OPT_asan  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan  := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 OPT_fuzz  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link

@@ -48,8 +48,10 @@ def command(*args, data):
 
 
 class Service:
-    def __init__(self, data, *options, stub=True):
+    def __init__(self, data, *options, stub=True, wrapper=(), binary=BINARY):
+        """`wrapper`: words before the program's, of another one that runs it."""
         self.data = pathlib.Path(data)
+        self.command = [*wrapper, binary]
         self.options = [*options, *(["--stub-engine"] if stub else [])]
         self.log = self.data.parent / f"{self.data.name}.log"
         self.process = None
@@ -63,7 +65,7 @@ class Service:
         """On any free port, which the service tells in its log; returns when it is ready."""
         with self.log.open("ab") as log:
             told = log.tell()
-            self.process = subprocess.Popen([BINARY, "serve", "--data", self.data, "--port", "0", *self.options], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self.command, "serve", "--data", self.data, "--port", "0", *self.options], stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self.port = self.told_port(told)

@@ -104,8 +104,9 @@ unit: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 unit-run: $(UNIT)
 	@tools/unit.sh $(UNIT)
 
-lint: ## include directions, banned functions, shell and Python syntax
+lint: ## include directions, banned functions, pinned versions
 	@python3 tools/lint_includes.py
+	@python3 tools/lint_pins.py
 
 fuzz: deps-fuzz ## libFuzzer targets of tests/fuzz/, FUZZ_SECONDS each (default 60)
 	@$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ)

@@ -6,3 +6,8 @@ $(BUILD)/gen/account/common_passwords.h: tools/common_passwords.py
 	@mkdir -p $(@D)
 	$(Q)/usr/bin/python3 tools/common_passwords.py $@
 $(BUILD)/src/account/account.o: $(BUILD)/gen/account/common_passwords.h
+
+.PHONY: sbom
+
+sbom: all deps-test ## bill of materials (CycloneDX JSON) into build/sbom.cdx.json: packages inside, packages of tests, model, data
+	@python3 tools/sbom.py build/sbom.cdx.json

@@ -95,6 +95,16 @@ def test_errors_of_nginx_have_the_same_shape(proxy, service):
     assert answer.json()["error"]["request_id"] == answer.headers["X-Request-Id"]
 
 
+def test_browsers_are_told_to_stay_with_tls(proxy, service):
+    """Every answer carries the header, those that nginx makes itself too."""
+    large = requests.post(proxy.url + "/api/v1/extract/", data=b" " * (1 << 21), verify=False, timeout=30)
+    malformed = requests.get(proxy.url + "/", headers={"Host": "a b"}, verify=False, timeout=30)
+    answers = [requests.get(proxy.url + path, verify=False, timeout=30) for path in ("/", "/web/v1/session", "/web/v1/keys", "/nowhere")]
+    assert [a.status_code for a in (large, malformed, *answers)] == [413, 400, 200, 200, 401, 404]
+    for answer in (large, malformed, *answers):
+        assert answer.headers.get("Strict-Transport-Security") == "max-age=31536000", answer.url
+
+
 def test_plain_http_is_sent_to_tls(proxy):
     answer = requests.post(f"http://127.0.0.1:{proxy.plain}/api/v1/extract/", allow_redirects=False, timeout=10)
     assert answer.status_code == 308 and answer.headers["Location"].startswith("https://")

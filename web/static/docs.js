@@ -55,7 +55,11 @@ function followReading() {
 
 /* The reference arrives late and moves what is below it: go to the wanted anchor again. */
 function returnToAnchor() {
-  const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+  let id = '';
+  try {
+    id = decodeURIComponent(location.hash.slice(1));
+  } catch { /* a link with a stray % names no anchor */ }
+  const target = id && byId(id);
   if (target) target.scrollIntoView();
 }
 

@@ -134,16 +134,28 @@ def test_delivered_after_a_kill(make_service):
     assert len(receiver.wait(2)) == 2
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "[fd00::1]", "2130706433"])
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "localhost", "localhost.", "10.0.0.1", "169.254.169.254", "168.63.129.16", "0.0.0.0", "0",
+    "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "3232235521", "127.0.0.1.", "%31%32%37.0.0.1", "①②⑦.0.0.1",
+    "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fd00::1]", "[fe80::1%25lo]"])
 def test_private_addresses_are_refused(service, host):
+    """However the address is written, nothing is connected to; a form that is no host at all is refused at once."""
     receiver, visitor = Receiver(), member(service)
     assert visitor.call("POST", "webhooks", {"url": receiver.url}).status_code == 400, "plain http"
-    made = visitor.post("webhooks", {"url": f"https://{host}:{receiver.server.server_port}/"}, 201)
-    visitor.post(f"webhooks/{made['id']}/test", None, 202)
+    answer = visitor.call("POST", "webhooks", {"url": f"https://{host}:{receiver.server.server_port}/"})
+    if answer.status_code == 400:
+        assert answer.json()["error"]["param"] == "url"
+        return
+    made = answer.json()
+    delivery = visitor.post(f"webhooks/{made['id']}/test", None, 202)["delivery_id"]
     log = lambda: visitor.get(f"webhooks/{made['id']}/deliveries")["deliveries"][0]
     until(lambda: log()["attempts"] == 1)
     assert log()["status"] == "retrying" and log()["response_status"] is None and log()["next_attempt_at"]
-    assert '"why":"the address is not public"' in service.log.read_text()
+    why = [line["why"] for line in map(json.loads, service.log.read_text().splitlines()) if line.get("delivery") == int(delivery)]
+    assert why[0] in ("the address is not public", "Couldn't resolve host name", "URL using bad/illegal format or missing URL"), why
+    if host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0177.0.0.1"):
+        assert why[0] == "the address is not public", "it was understood, and still refused"
+    visitor.call("DELETE", f"webhooks/{made['id']}")
 
 
 def test_others_endpoints_are_not_found(open_service):

@@ -3,7 +3,7 @@ MODEL ?= $(abspath models/refractr-mini)
 MEASURE ?= $(TRAIN_DATA)/measure
 RIVALS_VENV := build/rivals-venv
 
-.PHONY: eval eval-quick eval-calibrate eval-curve eval-rivals
+.PHONY: eval eval-quick eval-calibrate eval-curve eval-rivals golden
 
 eval: all train-deps ## measures the shipped model on every set; tables on the terminal and in the README (MODEL=, MEASURE=)
 	$(TRAIN_PYTHON) eval/run.py --predictor refractr --model $(MODEL) --measure $(MEASURE) --readme README.md
@@ -21,3 +21,6 @@ eval-rivals: train-deps deps-llama ## SmolLM2-135M and Gemma-3-270M on the busin
 	test -d $(RIVALS_VENV) || python3 -m venv $(RIVALS_VENV)
 	$(RIVALS_VENV)/bin/python -m pip install --quiet -r eval/rivals.txt
 	$(RIVALS_VENV)/bin/python eval/rivals.py
+
+golden: train-deps ## writes tests/data/golden.jsonl.gz, what the reference finds with the shipped weights (MODEL=)
+	$(TRAIN_PYTHON) eval/golden.py --model $(MODEL)

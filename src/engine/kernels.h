@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KERNEL_LANES = 16, KERNEL_ALIGN = 64 };
+enum { KERNEL_LANES = 16, KERNEL_ALIGN = 64, KERNEL_QUERIES = 6 };
 
 struct quantised_row { float scale, zero; };
 
@@ -29,6 +29,14 @@ struct linear { /* what turns a row of products into a row of activations; each 
 };
 
 struct norm { const float *gain, *bias; float epsilon; };
+
+struct attention { /* one head; `size` is a multiple of KERNEL_LANES */
+    const float *queries;   /* [tokens][size], with room to read up to the next multiple of KERNEL_QUERIES rows */
+    const float *keys;      /* in panels of KERNEL_LANES tokens, each [size][KERNEL_LANES]; the last one filled up */
+    const float *values;    /* [tokens][size] */
+    size_t tokens, size;
+    float *scores;          /* scratch: KERNEL_QUERIES rows of as many as the panels hold tokens */
+};
 
 struct kernels {
     const char *name;
@@ -46,9 +54,10 @@ struct kernels {
     /* out = the product row, as float or as bfloat16 (round to nearest even). */
     void (*to_float)(float *out, const struct product *product, size_t n, const struct linear *linear);
     void (*to_bfloat)(uint16_t *out, const struct product *product, size_t n, const struct linear *linear);
-    /* out[i] = exp(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES); returns 1 / their sum.
-     * The exponential's relative error is below 4e-6. */
-    float (*softmax_float)(float *out, const float *x, size_t n, size_t padded);
+    /* For every query a row of out: the values, weighed by the softmax (base 2) of its products with the keys. */
+    void (*attend)(float *out, size_t out_stride, const struct attention *head);
+    /* out[i] = 2^(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES, readable in x); returns 1 / their
+     * sum. The relative error of a power of two is below 4e-6, here and in attend. */
     float (*softmax_bfloat)(uint16_t *out, const float *x, size_t n, size_t padded);
     void (*scale)(float *out, const float *x, size_t n, float factor);
 };

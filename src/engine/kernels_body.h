@@ -1,10 +1,12 @@
 /* kernels_body.h - the kernels themselves, written once over a vector of LANES floats. Included by kernels_*.c only, after
- * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN and TO_BFLOAT. */
+ * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN, TO_BFLOAT and STORE_BYTES. */
 #include <string.h>
 
 #include "engine/kernels.h"
 
 #pragma GCC optimize("O3,fp-contract=fast")
+
+enum { VECTORS = KERNEL_LANES / LANES }; /* that make up the unit of a row's length */
 
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
@@ -145,10 +147,14 @@ static void add_norm_row(float *x, const struct product *product, size_t n, cons
     normalise(x, n, sum, norm);
 }
 
-static inline void store_bytes(uint8_t *out, vi v)
+#ifndef STORE_BYTES
+static inline void store_bytes(uint8_t *out, const vi v[VECTORS])
 {
-    *(mb *)out = __builtin_convertvector(v, vb);
+    for (int i = 0; i < VECTORS; i++)
+        *(mb *)(out + i * LANES) = __builtin_convertvector(v[i], vb);
 }
+#define STORE_BYTES(out, v) store_bytes((out), (v))
+#endif
 
 static struct quantised_row quantise_row(const float *x, const float *smooth, size_t n, float top, uint8_t *high, uint8_t *low)
 {
@@ -162,12 +168,19 @@ static struct quantised_row quantise_row(const float *x, const float *smooth, si
     float steps = low ? (top + 1) * (top + 1) - 1 : top, bottom = -largest_of(-least), range = largest_of(most) - bottom;
     float scale = range > 0 ? range / steps : 1, inverse = 1 / scale, zero = (float)(int32_t)(-bottom * inverse + 0.5f);
     vf offset = all(zero + 0.5f);
-    for (size_t i = 0; i < n; i += LANES) {
-        vf q = VMIN(VMAX(LOAD(x + i) * LOAD(smooth + i) * inverse + offset, (vf){0}), all(steps));
-        vi whole = __builtin_convertvector(q, vi);
-        store_bytes(high + i, low ? whole >> shift : whole);
+    for (size_t i = 0; i < n; i += KERNEL_LANES) {
+        vi whole[VECTORS], upper[VECTORS];
+        for (int v = 0; v < VECTORS; v++) {
+            size_t at = i + (size_t)v * LANES;
+            vf q = VMIN(VMAX(LOAD(x + at) * LOAD(smooth + at) * inverse + offset, (vf){0}), all(steps));
+            whole[v] = __builtin_convertvector(q, vi);
+            upper[v] = whole[v] >> shift;
+            if (low)
+                whole[v] &= (int)top;
+        }
+        STORE_BYTES((low ? low : high) + i, whole);
         if (low)
-            store_bytes(low + i, whole & (int)top);
+            STORE_BYTES(high + i, upper);
     }
     return (struct quantised_row){scale, zero};
 }
@@ -204,79 +217,127 @@ static void bfloat_row(uint16_t *out, const struct product *product, size_t n, c
     EACH_PRODUCT(product, n, linear, *(mh *)(out + i) = TO_BFLOAT(v));
 }
 
-/* exp(x) for x <= 0: 2^k * 2^f with f in [-0.5, 0.5] and a minimax polynomial of degree 4 for 2^f. */
-static inline vf exp_of(vf x)
+/* 2^x for x <= 0: 2^k * 2^f with f in [-0.5, 0.5] and a minimax polynomial of degree 4 for 2^f. */
+static inline vf power_of(vf x)
 {
-    const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
-    vf y = VMAX(x * 1.44269504f, all(-126.0f));
+    const float rounder = 12582912.0f + 127; /* 1.5 * 2^23 + bias: adding it leaves the exponent's bits of 2^k at the bottom */
+    vf y = VMAX(x, all(-126.0f));
     vf k = y + rounder;
-    vi exponent = ((vi)k - (vi)all(rounder) + 127) << 23;
     vf f = y - (k - rounder);
     vf p = f * 0.009570101276040077f + 0.05591786280274391f;
     p = p * f + 0.240247443318367f;
     p = p * f + 0.6931217908859253f;
     p = p * f + 0.9999992847442627f;
-    return p * (vf)exponent;
+    return p * (vf)((vi)k << 23);
+}
+
+/* The vector at x[i], its lanes from x[n] on so low that they weigh nothing. */
+static inline vf scores_at(const float *x, size_t i, size_t n)
+{
+    vf v = LOAD(x + i);
+    if (i + LANES <= n)
+        return v;
+    vi real = LANE_NUMBERS < (int32_t)(n - i);
+    return (vf)((real & (vi)v) | (~real & (vi)all(-1e30f)));
 }
 
 static inline float largest_score(const float *x, size_t n)
 {
-    vf high = all(x[0]);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        high = VMAX(high, LOAD(x + i));
-    float most = largest_of(high);
-    for (; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
+    vf high = scores_at(x, 0, n);
+    for (size_t i = LANES; i < n; i += LANES)
+        high = VMAX(high, scores_at(x, i, n));
+    return largest_of(high);
 }
 
-static float softmax_float_row(float *out, const float *x, size_t n, size_t padded)
+/* Runs `body` with `e`, each vector of 2^(x - max) in turn, up to the one that holds x[n - 1]; adds them to `sum`. */
+#define EACH_POWER(x, n, sum, body) \
+    do { \
+        float most = largest_score((x), (n)); \
+        for (size_t i = 0; i < (n); i += LANES) { \
+            vf e = power_of(scores_at((x), i, (n)) - most); \
+            (sum) += e; \
+            body; \
+        } \
+    } while (0)
+
+static float softmax_row(float *x, size_t n)
 {
-    float most = largest_score(x, n);
     vf sum = {0};
-    size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES) {
-        vf e = exp_of(LOAD(x + i) - most);
-        STORE(out + i, e);
-        sum += e;
-    }
-    memset(out + whole, 0, (padded - whole) * sizeof *out);
-    if (whole < n) {
-        float last[LANES];
-        for (size_t i = 0; i < LANES; i++)
-            last[i] = whole + i < n ? x[whole + i] - most : -1e30f;
-        vf e = exp_of(LOAD(last));
-        memcpy(last, &e, sizeof last);
-        for (size_t i = 0; whole + i < n; i++)
-            sum[i] += out[whole + i] = last[i];
-    }
+    EACH_POWER(x, n, sum, STORE(x + i, e));
     return 1 / sum_of(sum);
 }
 
 static float softmax_bfloat_row(uint16_t *out, const float *x, size_t n, size_t padded)
 {
-    float most = largest_score(x, n);
     vf sum = {0};
-    size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES) {
-        vf e = exp_of(LOAD(x + i) - most);
-        *(mh *)(out + i) = TO_BFLOAT(e);
-        sum += e;
+    EACH_POWER(x, n, sum, *(mh *)(out + i) = TO_BFLOAT(e));
+    size_t done = (n + LANES - 1) / LANES * LANES;
+    memset(out + done, 0, (padded - done) * sizeof *out);
+    return 1 / sum_of(sum);
+}
+
+/* sums[r] = over i < count of left[r * left_stride + i] * right[i * right_stride ...], KERNEL_LANES wide: the tile of a
+ * product that keeps its sums in registers. */
+__attribute__((always_inline)) static inline void tile_product(vf sums[KERNEL_QUERIES][VECTORS], const float *left,
+                                                               size_t left_stride, const float *right, size_t right_stride,
+                                                               size_t count)
+{
+#pragma GCC unroll 8
+    for (int r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++)
+            sums[r][v] = (vf){0};
     }
-    memset(out + whole, 0, (padded - whole) * sizeof *out);
-    if (whole < n) {
-        float last[LANES];
-        for (size_t i = 0; i < LANES; i++)
-            last[i] = whole + i < n ? x[whole + i] - most : -1e30f;
-        vf e = exp_of(LOAD(last));
-        vh rounded = TO_BFLOAT(e);
-        for (size_t i = 0; whole + i < n; i++) {
-            out[whole + i] = rounded[i];
-            sum[i] += e[i];
+    for (size_t i = 0; i < count; i++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < KERNEL_QUERIES; r++) {
+            float factor = left[(size_t)r * left_stride + i];
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                sums[r][v] += factor * LOAD(right + i * right_stride + v * LANES);
         }
     }
-    return 1 / sum_of(sum);
+}
+
+static void score_tile(float *scores, size_t stride, const float *queries, const float *panel, size_t size)
+{
+    vf sums[KERNEL_QUERIES][VECTORS];
+    tile_product(sums, queries, size, panel, KERNEL_LANES, size);
+#pragma GCC unroll 8
+    for (int r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++)
+            STORE(scores + (size_t)r * stride + v * LANES, sums[r][v]);
+    }
+}
+
+static void weigh_tile(float *out, size_t out_stride, size_t rows, const float *weights, size_t stride, const float *factors,
+                       const float *values, size_t size, size_t tokens)
+{
+    vf sums[KERNEL_QUERIES][VECTORS];
+    tile_product(sums, weights, stride, values, size, tokens);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS && r < rows; v++)
+            STORE(out + r * out_stride + v * LANES, sums[r][v] * factors[r]);
+    }
+}
+
+static void attend_head(float *out, size_t out_stride, const struct attention *a)
+{
+    size_t stride = (a->tokens + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
+    for (size_t first = 0; first < a->tokens; first += KERNEL_QUERIES) {
+        size_t rows = a->tokens - first < KERNEL_QUERIES ? a->tokens - first : KERNEL_QUERIES;
+        float factors[KERNEL_QUERIES];
+        for (size_t i = 0; i < stride; i += KERNEL_LANES)
+            score_tile(a->scores + i, stride, a->queries + first * a->size, a->keys + i * a->size, a->size);
+        for (size_t r = 0; r < rows; r++)
+            factors[r] = softmax_row(a->scores + r * stride, a->tokens);
+        for (size_t i = 0; i < a->size; i += KERNEL_LANES)
+            weigh_tile(out + first * out_stride + i, out_stride, rows, a->scores, stride, factors, a->values + i, a->size,
+                       a->tokens);
+    }
 }
 
 static void scale_row(float *out, const float *x, size_t n, float factor)
@@ -295,7 +356,7 @@ const struct kernels KERNELS = {
     .gelu = gelu_row,
     .to_float = float_row,
     .to_bfloat = bfloat_row,
-    .softmax_float = softmax_float_row,
+    .attend = attend_head,
     .softmax_bfloat = softmax_bfloat_row,
     .scale = scale_row,
 };

@@ -28,14 +28,13 @@ enum {
     BLOCK_SIZES = BLOCK / BLOCK_STEP,
     CHANNELS = 3,           /* start, end, inside */
     EXTRAS = CHANNELS + 2,  /* per field: the three constant terms, the two null scores */
-    FIELD_STEP = 8,
-    FIELD_SIZES = ENCODER_MAX_FIELDS / FIELD_STEP,
+    FIELD_ROWS = ENCODER_MAX_FIELDS + KERNEL_QUERIES, /* kernels read past the last (kernels.h) */
+    SPAN_ROWS = ENCODER_MAX_FIELDS * CHANNELS,
     LENGTHS = 10,
     NAME = 128,
 };
 
-/* Attention in bf16 and the span heads are compiled for these lengths only; a window is padded to the next, and what was padded
- * is masked out. */
+/* Attention in bf16 is compiled for these lengths only; a window is padded to the next, and what was padded is masked out. */
 static const size_t lengths[LENGTHS] = {32, 64, 96, 128, 192, 256, 320, 384, 448, 512};
 
 struct dense { /* one int8 product */
@@ -51,14 +50,10 @@ struct layer { struct dense products[PRODUCTS]; float *norms; struct norm after_
 struct shapes {
     struct matmul *products[PRODUCTS][2 * BLOCK_SIZES]; /* by rows / BLOCK_STEP - 1 */
     struct matmul *attend[LENGTHS], *weigh[LENGTHS];
-    struct matmul *fields[FIELD_SIZES];
-    struct matmul *spans[FIELD_SIZES][LENGTHS];
 };
 struct calls { /* a worker's own bindings of the same */
     struct matmul_call *products[PRODUCTS][2 * BLOCK_SIZES];
     struct matmul_call *attend[LENGTHS], *weigh[LENGTHS];
-    struct matmul_call *fields[FIELD_SIZES];
-    struct matmul_call *spans[FIELD_SIZES][LENGTHS];
 };
 
 struct encoder {
@@ -72,7 +67,7 @@ struct encoder {
     float *position, *type, *first_norm_values;
     struct norm first_norm;
     struct layer *layers;
-    float *fold, *fold_bias;       /* [hidden][3 * hidden], [3 * hidden] */
+    float *fold, *fold_bias;       /* [hidden][3 * hidden] in panels (kernels.h), [3 * hidden] */
     float *extras, *extras_bias;   /* [EXTRAS][hidden], [EXTRAS] */
     float *option, *option_bias;   /* [hidden], [1]; NULL without that head */
     pthread_mutex_t lock;          /* guards shapes and scratch; never held while a product runs */
@@ -86,7 +81,7 @@ struct encoder_worker {
     struct calls calls;
     void *scratch;
     size_t scratch_bytes;
-    float *x;                      /* [512 + pad][hidden] the hidden states */
+    float *x;                      /* [512 + KERNEL_QUERIES][hidden] the hidden states */
     float *context;                /* [512][hidden] */
     void *q, *k, *v;               /* [heads][512][head_size] in bf16 or f32; f32 keys in panels (kernels.h) */
     float *attention;              /* scores of one head; after attention [BLOCK][intermediate] */
@@ -97,8 +92,10 @@ struct encoder_worker {
     int32_t *products;             /* [2 * BLOCK][intermediate] */
     float *row;                    /* [head_size] */
     struct quantised_row rows[BLOCK];
-    float *field_states;           /* [32][hidden] */
+    float *field_states;           /* [FIELD_ROWS][hidden] */
     float *field_vectors;          /* [32][3 * hidden] */
+    float *field_panels;           /* the same as the columns [hidden][3 * 32] of a matrix in panels */
+    float *token_scores;           /* [512][3 * 32] */
     float *span;                   /* [3 * 32][512] */
     float null[ENCODER_MAX_FIELDS * 2];
     float option[ENCODER_MAX_OPTIONS];
@@ -113,6 +110,11 @@ static void *aligned(size_t bytes)
     if (memory)
         memset(memory, 0, size);
     return memory;
+}
+
+static size_t rounded(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
 }
 
 static size_t length_index(size_t tokens)
@@ -272,7 +274,16 @@ static bool open_embeddings(struct encoder *encoder, const struct weights *w, co
 
 struct heads { float *q, *q_bias, *k, *k_bias, *null, *null_bias, *start_bias, *start_bias_bias; };
 
-static void fold_heads(struct encoder *encoder, const struct heads *heads, size_t d)
+static void to_panels(float *panels, const float *matrix, size_t rows, size_t columns)
+{
+    for (size_t first = 0; first < columns; first += KERNEL_LANES) {
+        for (size_t i = 0; i < rows; i++, panels += KERNEL_LANES)
+            memcpy(panels, matrix + i * columns + first, KERNEL_LANES * sizeof *panels);
+    }
+}
+
+/* `folded` is zeros, of the size of the fold. */
+static void fold_heads(struct encoder *encoder, const struct heads *heads, size_t d, float *folded)
 {
     size_t h = encoder->hidden;
     float factor = 1 / sqrtf((float)d);
@@ -289,13 +300,14 @@ static void fold_heads(struct encoder *encoder, const struct heads *heads, size_
                 extra[j] += k_bias * q[j];
             }
             for (size_t i = 0; i < h; i++) {
-                float *out = encoder->fold + i * CHANNELS * h + c * h, factor_i = q[i] * factor;
+                float *out = folded + i * CHANNELS * h + c * h, factor_i = q[i] * factor;
                 for (size_t j = 0; j < h; j++)
                     out[j] += factor_i * k[j];
             }
         }
         encoder->extras_bias[c] = (float)constant;
     }
+    to_panels(encoder->fold, folded, h, CHANNELS * h);
     memcpy(encoder->extras + CHANNELS * h, heads->null, 2 * h * sizeof(float));
     memcpy(encoder->extras_bias + CHANNELS, heads->null_bias, 2 * sizeof(float));
 }
@@ -323,10 +335,12 @@ static bool open_heads(struct encoder *encoder, const struct weights *w, const s
     encoder->fold_bias = aligned(CHANNELS * h * sizeof(float));
     encoder->extras = aligned(EXTRAS * h * sizeof(float));
     encoder->extras_bias = aligned(EXTRAS * sizeof(float));
-    if (ok && !(encoder->fold && encoder->fold_bias && encoder->extras && encoder->extras_bias))
+    float *folded = aligned(CHANNELS * h * h * sizeof(float));
+    if (ok && !(folded && encoder->fold && encoder->fold_bias && encoder->extras && encoder->extras_bias))
         ok = REFUSE(e, "Out of memory reading the weights.");
     if (ok)
-        fold_heads(encoder, &heads, d);
+        fold_heads(encoder, &heads, d, folded);
+    free(folded);
     for (size_t i = 0; i < WANTED; i++)
         free(*wanted[i].at);
     return ok;
@@ -421,7 +435,7 @@ struct encoder_worker *encoder_worker_open(struct encoder *encoder, struct error
     size_t widest = encoder->intermediate > 3 * h ? encoder->intermediate : 3 * h;
     size_t square = encoder->bfloat ? n * n : 0, scores = encoder->bfloat ? square : KERNEL_QUERIES * n;
     struct { void **at; size_t bytes; } buffers[] = {
-        {(void **)&w->x, 2 * n * h * sizeof(float)}, /* the scores of a window's last tokens read past its end */
+        {(void **)&w->x, (n + KERNEL_QUERIES) * h * sizeof(float)},
         {(void **)&w->context, n * h * sizeof(float)},
         {&w->q, (n * h + KERNEL_QUERIES * encoder->head_size) * element},
         {&w->k, n * h * element},
@@ -433,9 +447,11 @@ struct encoder_worker *encoder_worker_open(struct encoder *encoder, struct error
         {(void **)&w->bytes, 2 * BLOCK * widest},
         {(void **)&w->products, 2 * BLOCK * widest * sizeof(int32_t)},
         {(void **)&w->row, encoder->head_size * sizeof(float)},
-        {(void **)&w->field_states, ENCODER_MAX_FIELDS * h * sizeof(float)},
-        {(void **)&w->field_vectors, ENCODER_MAX_FIELDS * CHANNELS * h * sizeof(float)},
-        {(void **)&w->span, ENCODER_MAX_FIELDS * CHANNELS * n * sizeof(float)},
+        {(void **)&w->field_states, FIELD_ROWS * h * sizeof(float)},
+        {(void **)&w->field_vectors, SPAN_ROWS * h * sizeof(float)},
+        {(void **)&w->field_panels, SPAN_ROWS * h * sizeof(float)},
+        {(void **)&w->token_scores, SPAN_ROWS * n * sizeof(float)},
+        {(void **)&w->span, SPAN_ROWS * n * sizeof(float)},
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -458,7 +474,8 @@ void encoder_worker_close(struct encoder_worker *w)
         matmul_call_close(calls[i]);
     matmul_thread_close(w->thread);
     void *owned[] = {w->x, w->context, w->q, w->k, w->v, w->attention, w->weights, w->sums, w->head_context, w->bytes,
-                     w->products, w->row, w->field_states, w->field_vectors, w->span, w->scratch};
+                     w->products, w->row, w->field_states, w->field_vectors, w->field_panels, w->token_scores, w->span,
+                     w->scratch};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(w);
@@ -498,11 +515,6 @@ static bool run(struct encoder_worker *w, struct matmul_call *call, const void *
 }
 
 /* ---- one window ------------------------------------------------------------------------------------------------------- */
-
-static size_t rounded(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
 
 /* Quantises `count` rows of x and multiplies them; afterwards product_of tells what each accumulator row stands for. */
 static bool multiply(struct encoder_worker *w, size_t layer, enum product_name which, const float *x, size_t count, struct error *e)
@@ -714,36 +726,41 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static bool score_spans(struct encoder_worker *w, const struct window *window, struct scores *out, struct error *e)
+/* Turns every field's three vectors into columns of a matrix in panels. */
+static void make_field_panels(struct encoder_worker *w, size_t fields)
 {
-    struct encoder *encoder = w->encoder;
-    size_t h = encoder->hidden, rows = rounded(window->fields, FIELD_STEP), index = rows / FIELD_STEP - 1;
-    size_t wide = CHANNELS * h, tokens_index = length_index(window->tokens), stride = lengths[tokens_index];
+    const struct encoder *encoder = w->encoder;
+    size_t h = encoder->hidden;
+    for (size_t column = 0; column < fields * CHANNELS; column++) {
+        const float *vector = w->field_vectors + column * h, *bias = encoder->fold_bias + column % CHANNELS * h;
+        float *panel = w->field_panels + column / KERNEL_LANES * KERNEL_LANES * h + column % KERNEL_LANES;
+        for (size_t i = 0; i < h; i++)
+            panel[i * KERNEL_LANES] = vector[i] + bias[i];
+    }
+}
+
+static void score_spans(struct encoder_worker *w, const struct window *window, struct scores *out)
+{
+    const struct encoder *encoder = w->encoder;
+    size_t h = encoder->hidden, stride = ENCODER_MAX_TOKENS, columns = rounded(window->fields * CHANNELS, KERNEL_LANES);
     for (size_t f = 0; f < window->fields; f++)
         memcpy(w->field_states + f * h, w->x + window->markers[f] * h, h * sizeof(float));
-    struct matmul_shape fold = {MATMUL_FLOAT, rows, wide, h, h, wide, wide, 1};
-    struct matmul_shape spans = {MATMUL_FLOAT, CHANNELS * rows, stride, h, h, stride, 1, h};
-    if (!ready(w, &w->calls.fields[index], &encoder->shapes.fields[index], &fold, NULL, e) ||
-        !ready(w, &w->calls.spans[index][tokens_index], &encoder->shapes.spans[index][tokens_index], &spans, NULL, e) ||
-        !run(w, w->calls.fields[index], w->field_states, encoder->fold, NULL, w->field_vectors, e))
-        return false;
-    for (size_t f = 0; f < window->fields; f++)
-        encoder->kernels->add(w->field_vectors + f * wide, encoder->fold_bias, wide);
-    if (!run(w, w->calls.spans[index][tokens_index], w->field_vectors, w->x + window->head * h, NULL, w->span, e))
-        return false;
+    encoder->kernels->multiply(w->field_vectors, w->field_states, window->fields, encoder->fold, CHANNELS * h / KERNEL_LANES, h);
+    make_field_panels(w, window->fields);
+    encoder->kernels->multiply(w->token_scores, w->x + window->head * h, window->tokens, w->field_panels, columns / KERNEL_LANES,
+                               h);
     for (size_t f = 0; f < window->fields; f++) {
         const float *state = w->field_states + f * h;
         for (size_t c = 0; c < CHANNELS; c++) {
             float constant = dot(state, encoder->extras + c * h, h) + encoder->extras_bias[c];
             float *row = w->span + (CHANNELS * f + c) * stride;
             for (size_t t = 0; t < window->tokens; t++)
-                row[t] += constant;
+                row[t] = w->token_scores[t * columns + CHANNELS * f + c] + constant;
         }
         for (size_t c = 0; c < 2; c++)
             w->null[2 * f + c] = dot(state, encoder->extras + (CHANNELS + c) * h, h) + encoder->extras_bias[CHANNELS + c];
     }
     *out = (struct scores){w->span, stride, w->null, w->option};
-    return true;
 }
 
 static bool check_window(const struct encoder *encoder, const struct window *window, struct error *e)
@@ -776,7 +793,8 @@ bool encoder_run(struct encoder_worker *w, const struct window *window, struct s
     for (size_t i = 0; i < window->option_count; i++)
         w->option[i] = dot(w->x + window->options[i] * encoder->hidden, encoder->option, encoder->hidden) +
                        encoder->option_bias[0];
-    return score_spans(w, window, scores, e);
+    score_spans(w, window, scores);
+    return true;
 }
 
 /* ---- the yardstick ---------------------------------------------------------------------------------------------------- */

@@ -54,6 +54,9 @@ struct kernels {
     /* out = the product row, as float or as bfloat16 (round to nearest even). */
     void (*to_float)(float *out, const struct product *product, size_t n, const struct linear *linear);
     void (*to_bfloat)(uint16_t *out, const struct product *product, size_t n, const struct linear *linear);
+    /* out[rows][panel_count * KERNEL_LANES] = left[rows][count] times a matrix in panels of KERNEL_LANES columns, each
+     * [count][KERNEL_LANES]. left has room to read up to the next multiple of KERNEL_QUERIES rows. */
+    void (*multiply)(float *out, const float *left, size_t rows, const float *panels, size_t panel_count, size_t count);
     /* For every query a row of out: the values, weighed by the softmax (base 2) of its products with the keys. */
     void (*attend)(float *out, size_t out_stride, const struct attention *head);
     /* out[i] = 2^(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES, readable in x); returns 1 / their

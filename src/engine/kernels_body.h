@@ -299,15 +299,26 @@ __attribute__((always_inline)) static inline void tile_product(vf sums[KERNEL_QU
     }
 }
 
-static void score_tile(float *scores, size_t stride, const float *queries, const float *panel, size_t size)
+/* Up to KERNEL_QUERIES rows of a product with one panel. */
+static void panel_tile(float *out, size_t out_stride, size_t rows, const float *left, size_t left_stride, const float *panel,
+                       size_t count)
 {
     vf sums[KERNEL_QUERIES][VECTORS];
-    tile_product(sums, queries, size, panel, KERNEL_LANES, size);
+    tile_product(sums, left, left_stride, panel, KERNEL_LANES, count);
 #pragma GCC unroll 8
-    for (int r = 0; r < KERNEL_QUERIES; r++) {
+    for (size_t r = 0; r < KERNEL_QUERIES; r++) {
 #pragma GCC unroll 8
-        for (int v = 0; v < VECTORS; v++)
-            STORE(scores + (size_t)r * stride + v * LANES, sums[r][v]);
+        for (int v = 0; v < VECTORS && r < rows; v++)
+            STORE(out + r * out_stride + v * LANES, sums[r][v]);
+    }
+}
+
+static void multiply_rows(float *out, const float *left, size_t rows, const float *panels, size_t panel_count, size_t count)
+{
+    for (size_t p = 0; p < panel_count; p++) {
+        for (size_t first = 0; first < rows; first += KERNEL_QUERIES)
+            panel_tile(out + first * panel_count * KERNEL_LANES + p * KERNEL_LANES, panel_count * KERNEL_LANES, rows - first,
+                       left + first * count, count, panels + p * count * KERNEL_LANES, count);
     }
 }
 
@@ -331,7 +342,7 @@ static void attend_head(float *out, size_t out_stride, const struct attention *a
         size_t rows = a->tokens - first < KERNEL_QUERIES ? a->tokens - first : KERNEL_QUERIES;
         float factors[KERNEL_QUERIES];
         for (size_t i = 0; i < stride; i += KERNEL_LANES)
-            score_tile(a->scores + i, stride, a->queries + first * a->size, a->keys + i * a->size, a->size);
+            panel_tile(a->scores + i, stride, rows, a->queries + first * a->size, a->size, a->keys + i * a->size, a->size);
         for (size_t r = 0; r < rows; r++)
             factors[r] = softmax_row(a->scores + r * stride, a->tokens);
         for (size_t i = 0; i < a->size; i += KERNEL_LANES)
@@ -356,6 +367,7 @@ const struct kernels KERNELS = {
     .gelu = gelu_row,
     .to_float = float_row,
     .to_bfloat = bfloat_row,
+    .multiply = multiply_rows,
     .attend = attend_head,
     .softmax_bfloat = softmax_bfloat_row,
     .scale = scale_row,

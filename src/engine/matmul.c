@@ -148,7 +148,6 @@ static struct matrices types_of(enum matmul_kind kind)
 {
     static const struct matrices types[] = {
         [MATMUL_BYTES] = {dnnl_u8, dnnl_s8, dnnl_s32},
-        [MATMUL_FLOAT] = {dnnl_f32, dnnl_f32, dnnl_f32},
         [MATMUL_BFLOAT] = {dnnl_bf16, dnnl_bf16, dnnl_f32},
     };
     return types[kind];

@@ -15,7 +15,6 @@
 
 enum matmul_kind {
     MATMUL_BYTES, /* A u8, B s8, C s32 */
-    MATMUL_FLOAT, /* A, B, C f32 */
     MATMUL_BFLOAT /* A, B bf16, C f32 */
 };
 

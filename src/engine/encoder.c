@@ -2,7 +2,7 @@
  *
  * One window runs through the layers in blocks of 64 tokens, so that a block's accumulators stay in the second-level cache:
  *     for each block:  quantise -> QKV product -> queries, keys, values by head (bf16 where that is fast, else f32)
- *     for each head:   scores = Q K^T -> softmax -> P V -> context (bf16 by oneDNN, f32 by a kernel of ours)
+ *     for each head:   scores = Q K^T -> softmax -> P V -> context (by oneDNN in bf16, else by a kernel of ours)
  *     for each block:  quantise -> output product + residual + norm -> quantise -> intermediate product + GELU
  *                      -> quantise -> output product + residual + norm
  * The four products of a layer are int8 (kernels.h says how activations and weights are quantised); attention, norms and
@@ -83,14 +83,13 @@ struct encoder_worker {
     size_t scratch_bytes;
     float *x;                      /* [512 + KERNEL_QUERIES][hidden] the hidden states */
     float *context;                /* [512][hidden] */
-    void *q, *k, *v;               /* [heads][512][head_size] in bf16 or f32; f32 keys in panels (kernels.h) */
+    void *q, *k, *v;               /* [heads][512][head_size] in bf16 or f32 */
     float *attention;              /* scores of one head; after attention [BLOCK][intermediate] */
     uint16_t *weights;             /* [512][512] their softmax in bf16 */
     float *sums;                   /* [512] 1 / sum of each softmax row */
     float *head_context;           /* [512][head_size] */
     uint8_t *bytes;                /* [2 * BLOCK][intermediate] */
     int32_t *products;             /* [2 * BLOCK][intermediate] */
-    float *row;                    /* [head_size] */
     struct quantised_row rows[BLOCK];
     float *field_states;           /* [FIELD_ROWS][hidden] */
     float *field_vectors;          /* [32][3 * hidden] */
@@ -433,20 +432,20 @@ struct encoder_worker *encoder_worker_open(struct encoder *encoder, struct error
     w->encoder = encoder;
     size_t n = ENCODER_MAX_TOKENS, h = encoder->hidden, element = encoder->bfloat ? sizeof(uint16_t) : sizeof(float);
     size_t widest = encoder->intermediate > 3 * h ? encoder->intermediate : 3 * h;
-    size_t square = encoder->bfloat ? n * n : 0, scores = encoder->bfloat ? square : KERNEL_QUERIES * n;
+    size_t square = encoder->bfloat ? n * n : 0, middle = BLOCK * widest * sizeof(float);
+    size_t scores = encoder->bfloat ? square * sizeof(float) : kernels_attention_bytes(n, encoder->head_size);
     struct { void **at; size_t bytes; } buffers[] = {
         {(void **)&w->x, (n + KERNEL_QUERIES) * h * sizeof(float)},
         {(void **)&w->context, n * h * sizeof(float)},
-        {&w->q, (n * h + KERNEL_QUERIES * encoder->head_size) * element},
+        {&w->q, n * h * element},
         {&w->k, n * h * element},
         {&w->v, n * h * element},
-        {(void **)&w->attention, (scores > BLOCK * widest ? scores : BLOCK * widest) * sizeof(float)},
+        {(void **)&w->attention, scores > middle ? scores : middle},
         {(void **)&w->weights, square * sizeof(uint16_t)},
         {(void **)&w->sums, n * sizeof(float)},
         {(void **)&w->head_context, n * encoder->head_size * sizeof(float)},
         {(void **)&w->bytes, 2 * BLOCK * widest},
         {(void **)&w->products, 2 * BLOCK * widest * sizeof(int32_t)},
-        {(void **)&w->row, encoder->head_size * sizeof(float)},
         {(void **)&w->field_states, FIELD_ROWS * h * sizeof(float)},
         {(void **)&w->field_vectors, SPAN_ROWS * h * sizeof(float)},
         {(void **)&w->field_panels, SPAN_ROWS * h * sizeof(float)},
@@ -474,7 +473,7 @@ void encoder_worker_close(struct encoder_worker *w)
         matmul_call_close(calls[i]);
     matmul_thread_close(w->thread);
     void *owned[] = {w->x, w->context, w->q, w->k, w->v, w->attention, w->weights, w->sums, w->head_context, w->bytes,
-                     w->products, w->row, w->field_states, w->field_vectors, w->field_panels, w->token_scores, w->span,
+                     w->products, w->field_states, w->field_vectors, w->field_panels, w->token_scores, w->span,
                      w->scratch};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
@@ -559,14 +558,7 @@ static void embed(struct encoder_worker *w, const struct window *window)
 /* Rows between the heads of q, k and v. */
 static size_t head_rows(const struct encoder *encoder, size_t tokens)
 {
-    return encoder->bfloat ? lengths[length_index(tokens)] : rounded(tokens, KERNEL_LANES);
-}
-
-static void write_key(float *panels, size_t token, const float *key, size_t size)
-{
-    float *panel = panels + token / KERNEL_LANES * KERNEL_LANES * size + token % KERNEL_LANES;
-    for (size_t i = 0; i < size; i++)
-        panel[i * KERNEL_LANES] = key[i];
+    return encoder->bfloat ? lengths[length_index(tokens)] : tokens;
 }
 
 /* Writes one token's queries, keys and values to their heads. */
@@ -577,14 +569,10 @@ static void write_heads(struct encoder_worker *w, size_t token, size_t rows, str
     for (size_t part = 0; part < 3; part++) {
         for (size_t head = 0; head < encoder->heads; head++) {
             size_t size = encoder->head_size, at = (head * rows + token) * size;
-            if (encoder->bfloat) {
+            if (encoder->bfloat)
                 encoder->kernels->to_bfloat((uint16_t *)parts[part] + at, &product, size, &linear);
-            } else if (part == 1) {
-                encoder->kernels->to_float(w->row, &product, size, &linear);
-                write_key((float *)w->k + head * rows * size, token, w->row, size);
-            } else {
+            else
                 encoder->kernels->to_float((float *)parts[part] + at, &product, size, &linear);
-            }
             product.high += size;
             product.low = product.low ? product.low + size : NULL;
             linear = (struct linear){linear.scale + size, linear.column_sum + size, linear.bias + size};

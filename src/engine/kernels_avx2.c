@@ -9,6 +9,7 @@
 #define KERNELS_NAME "avx2"
 #define VMAX(a, b) ((vf)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define VMIN(a, b) ((vf)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#define PAIR_SUMS(a, b) ((vi)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #define STORE_BYTES(out, v) store_sixteen((out), (__m256i)(v)[0], (__m256i)(v)[1])
 
 /* 16 values of 0..255, of which packing works in each half of a register by itself. */

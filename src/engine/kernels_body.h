@@ -1,5 +1,5 @@
 /* kernels_body.h - the kernels themselves, written once over a vector of LANES floats. Included by kernels_*.c only, after
- * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN, TO_BFLOAT and STORE_BYTES. */
+ * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN, TO_BFLOAT, STORE_BYTES and PAIR_SUMS. */
 #include <string.h>
 
 #include "engine/kernels.h"
@@ -260,13 +260,6 @@ static inline float largest_score(const float *x, size_t n)
         } \
     } while (0)
 
-static float softmax_row(float *x, size_t n)
-{
-    vf sum = {0};
-    EACH_POWER(x, n, sum, STORE(x + i, e));
-    return 1 / sum_of(sum);
-}
-
 static float softmax_bfloat_row(uint16_t *out, const float *x, size_t n, size_t padded)
 {
     vf sum = {0};
@@ -322,32 +315,171 @@ static void multiply_rows(float *out, const float *left, size_t rows, const floa
     }
 }
 
-static void weigh_tile(float *out, size_t out_stride, size_t rows, const float *weights, size_t stride, const float *factors,
-                       const float *values, size_t size, size_t tokens)
+/* ---- attention: products of 16-bit integers, two to a word ------------------------------------------------------------- */
+
+#ifndef PAIR_SUMS
+static inline vi pair_sums(vi a, vi b)
 {
-    vf sums[KERNEL_QUERIES][VECTORS];
-    tile_product(sums, weights, stride, values, size, tokens);
+    return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+}
+#define PAIR_SUMS(a, b) pair_sums((a), (b))
+#endif
+
+/* Words of two rounded values, each of which fits 16 bits. */
+static inline vi pairs_of(vf low, vf high)
+{
+    const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
+    return ((vi)(low + rounder) & 0xFFFF) | (vi)(high + rounder) << 16;
+}
+
+static float largest_size(const float *x, size_t n)
+{
+    vf most = {0};
+    for (size_t i = 0; i < n; i += LANES)
+        most = VMAX(most, VMAX(LOAD(x + i), -LOAD(x + i)));
+    return largest_of(most);
+}
+
+/* What makes the largest of n values `limit`, and in *back what undoes it. */
+static float fit(const float *x, size_t n, float limit, float *back)
+{
+    float most = largest_size(x, n), factor = most > 0 ? limit / most : 1;
+    *back = 1 / factor;
+    return factor;
+}
+
+/* tile_product of words: every word a pair on both sides. */
+__attribute__((always_inline)) static inline void tile_pairs(vi sums[KERNEL_QUERIES][VECTORS], const int32_t *left,
+                                                             size_t left_stride, const int32_t *right, size_t right_stride,
+                                                             size_t count)
+{
 #pragma GCC unroll 8
-    for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+    for (int r = 0; r < KERNEL_QUERIES; r++) {
 #pragma GCC unroll 8
-        for (int v = 0; v < VECTORS && r < rows; v++)
-            STORE(out + r * out_stride + v * LANES, sums[r][v] * factors[r]);
+        for (int v = 0; v < VECTORS; v++)
+            sums[r][v] = (vi){0};
+    }
+    for (size_t i = 0; i < count; i++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < KERNEL_QUERIES; r++) {
+            vi pair = left[(size_t)r * left_stride + i] - (vi){0};
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                sums[r][v] += PAIR_SUMS(pair, LOAD_INT(right + i * right_stride + v * LANES));
+        }
+    }
+}
+
+/* The parts of the scratch (kernels.h): queries [tokens][size / 2], keys in panels of KERNEL_LANES tokens [size / 2], the values
+ * of two tokens KERNEL_LANES apart [size], and for a tile's rows the scores and their softmax. A word of a query or a key holds
+ * dimensions half a head apart. */
+struct words { int32_t *queries, *keys, *values, *weights; float *scores; size_t stride, weight_words; };
+
+static struct words words_of(const struct attention *a)
+{
+    size_t stride = kernels_attention_stride(a->tokens), rest = a->tokens % (2 * KERNEL_LANES);
+    struct words w = {.queries = a->scratch, .stride = stride};
+    w.keys = w.queries + (a->tokens + KERNEL_QUERIES) * a->size / 2;
+    w.values = w.keys + stride * a->size / 2;
+    w.weights = w.values + stride * a->size / 2;
+    w.scores = (float *)(w.weights + KERNEL_QUERIES * stride / 2);
+    w.weight_words = a->tokens / (2 * KERNEL_LANES) * KERNEL_LANES + (rest < KERNEL_LANES ? rest : KERNEL_LANES);
+    return w;
+}
+
+/* Returns what turns a sum of products of queries and keys into a score. */
+static float pack_scores(const struct words *w, const struct attention *a)
+{
+    size_t half = a->size / 2, n = a->tokens * a->size;
+    float limit = __builtin_sqrtf(2147483000.0f / (float)a->size), query_back, key_back;
+    limit = limit < 32767 ? (float)(int)limit : 32767;
+    float query = fit(a->queries, n, limit, &query_back), key = fit(a->keys, n, limit, &key_back);
+    for (size_t t = 0; t < a->tokens; t++) {
+        const float *q = a->queries + t * a->size, *k = a->keys + t * a->size;
+        int32_t *panel = w->keys + t / KERNEL_LANES * KERNEL_LANES * half + t % KERNEL_LANES;
+        for (size_t i = 0; i < half; i += LANES) {
+            *(mi *)(w->queries + t * half + i) = pairs_of(LOAD(q + i) * query, LOAD(q + half + i) * query);
+            vi pairs = pairs_of(LOAD(k + i) * key, LOAD(k + half + i) * key);
+            for (size_t j = 0; j < LANES; j++)
+                panel[(i + j) * KERNEL_LANES] = pairs[j];
+        }
+    }
+    memset(w->queries + a->tokens * half, 0, KERNEL_QUERIES * half * sizeof *w->queries); /* what the last tile reads */
+    return query_back * key_back;
+}
+
+enum { LARGEST_VALUE = 2047, LARGEST_WEIGHT = 32766, LARGEST_WEIGHTS = (1 << 20) - 512 }; /* 2047 * 2^20 fits 32 bits */
+
+/* Returns what turns a value's integer back. */
+static float pack_values(const struct words *w, const struct attention *a)
+{
+    float back, factor = fit(a->values, a->tokens * a->size, LARGEST_VALUE, &back);
+    int32_t *out = w->values;
+    for (size_t word = 0; word < w->weight_words; word++) {
+        size_t low = word / KERNEL_LANES * 2 * KERNEL_LANES + word % KERNEL_LANES, high = low + KERNEL_LANES;
+        for (size_t i = 0; i < a->size; i += LANES, out += LANES) {
+            vf second = {0};
+            if (high < a->tokens)
+                second = LOAD(a->values + high * a->size + i);
+            *(mi *)out = pairs_of(LOAD(a->values + low * a->size + i) * factor, second * factor);
+        }
+    }
+    return back;
+}
+
+/* The softmax of one row as words: weights as large as the sum of all leaves room for. Returns what turns a sum of weighed
+ * integers into their mean. */
+static float pack_weights(int32_t *out, float *scores, size_t tokens, size_t stride)
+{
+    vf sum = {0};
+    EACH_POWER(scores, tokens, sum, STORE(scores + i, e));
+    for (size_t i = (tokens + LANES - 1) / LANES * LANES; i < stride; i += LANES)
+        STORE(scores + i, (vf){0});
+    float total = sum_of(sum), factor = LARGEST_WEIGHTS / total;
+    factor = factor < LARGEST_WEIGHT ? factor : LARGEST_WEIGHT;
+    for (size_t i = 0; i < stride; i += 2 * KERNEL_LANES) {
+        for (size_t j = i; j < i + KERNEL_LANES; j += LANES, out += LANES)
+            *(mi *)out = pairs_of(LOAD(scores + j) * factor, LOAD(scores + j + KERNEL_LANES) * factor);
+    }
+    return 1 / (total * factor);
+}
+
+static void attend_queries(float *out, size_t out_stride, size_t rows, const struct words *w, const int32_t *queries,
+                           const struct attention *a, float score_back, float value_back)
+{
+    vi sums[KERNEL_QUERIES][VECTORS];
+    float factors[KERNEL_QUERIES] = {0};
+    size_t half = a->size / 2;
+    for (size_t i = 0; i < a->tokens; i += KERNEL_LANES) {
+        tile_pairs(sums, queries, half, w->keys + i * half, KERNEL_LANES, half);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                STORE(w->scores + r * w->stride + i + v * LANES, FLOATS(sums[r][v]) * score_back);
+        }
+    }
+    for (size_t r = 0; r < rows; r++)
+        factors[r] = value_back * pack_weights(w->weights + r * w->stride / 2, w->scores + r * w->stride, a->tokens, w->stride);
+    memset(w->weights + rows * w->stride / 2, 0, (KERNEL_QUERIES - rows) * w->stride / 2 * sizeof *w->weights);
+    for (size_t i = 0; i < a->size; i += KERNEL_LANES) {
+        tile_pairs(sums, w->weights, w->stride / 2, w->values + i, a->size, w->weight_words);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS && r < rows; v++)
+                STORE(out + r * out_stride + i + v * LANES, FLOATS(sums[r][v]) * factors[r]);
+        }
     }
 }
 
 static void attend_head(float *out, size_t out_stride, const struct attention *a)
 {
-    size_t stride = (a->tokens + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
+    struct words w = words_of(a);
+    float score_back = pack_scores(&w, a), value_back = pack_values(&w, a);
     for (size_t first = 0; first < a->tokens; first += KERNEL_QUERIES) {
         size_t rows = a->tokens - first < KERNEL_QUERIES ? a->tokens - first : KERNEL_QUERIES;
-        float factors[KERNEL_QUERIES];
-        for (size_t i = 0; i < stride; i += KERNEL_LANES)
-            panel_tile(a->scores + i, stride, rows, a->queries + first * a->size, a->size, a->keys + i * a->size, a->size);
-        for (size_t r = 0; r < rows; r++)
-            factors[r] = softmax_row(a->scores + r * stride, a->tokens);
-        for (size_t i = 0; i < a->size; i += KERNEL_LANES)
-            weigh_tile(out + first * out_stride + i, out_stride, rows, a->scores, stride, factors, a->values + i, a->size,
-                       a->tokens);
+        attend_queries(out + first * out_stride, out_stride, rows, &w, w.queries + first * a->size / 2, a, score_back, value_back);
     }
 }
 

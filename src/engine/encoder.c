@@ -2,7 +2,7 @@
  *
  * One window runs through the layers in blocks of 64 tokens, so that a block's accumulators stay in the second-level cache:
  *     for each block:  quantise -> QKV product -> queries, keys, values by head (bf16 where that is fast, else f32)
- *     for each head:   scores = Q K^T -> softmax -> P V -> context
+ *     for each head:   scores = Q K^T -> softmax -> P V -> context (by oneDNN in bf16, else by a kernel of ours)
  *     for each block:  quantise -> output product + residual + norm -> quantise -> intermediate product + GELU
  *                      -> quantise -> output product + residual + norm
  * The four products of a layer are int8 (kernels.h says how activations and weights are quantised); attention, norms and
@@ -24,17 +24,17 @@
 
 enum {
     BLOCK = 64,             /* tokens of a product block */
-    BLOCK_STEP = 16,        /* block sizes are multiples of it */
+    BLOCK_STEP = 4,         /* block sizes are multiples of it, or of a larger step (matmuls_row_step) */
     BLOCK_SIZES = BLOCK / BLOCK_STEP,
     CHANNELS = 3,           /* start, end, inside */
     EXTRAS = CHANNELS + 2,  /* per field: the three constant terms, the two null scores */
-    FIELD_STEP = 8,
-    FIELD_SIZES = ENCODER_MAX_FIELDS / FIELD_STEP,
+    FIELD_ROWS = ENCODER_MAX_FIELDS + KERNEL_QUERIES, /* kernels read past the last (kernels.h) */
+    SPAN_ROWS = ENCODER_MAX_FIELDS * CHANNELS,
     LENGTHS = 10,
     NAME = 128,
 };
 
-/* Attention is compiled for these lengths only; a window is padded to the next, and what was padded is masked out. */
+/* Attention in bf16 is compiled for these lengths only; a window is padded to the next, and what was padded is masked out. */
 static const size_t lengths[LENGTHS] = {32, 64, 96, 128, 192, 256, 320, 384, 448, 512};
 
 struct dense { /* one int8 product */
@@ -50,14 +50,10 @@ struct layer { struct dense products[PRODUCTS]; float *norms; struct norm after_
 struct shapes {
     struct matmul *products[PRODUCTS][2 * BLOCK_SIZES]; /* by rows / BLOCK_STEP - 1 */
     struct matmul *attend[LENGTHS], *weigh[LENGTHS];
-    struct matmul *fields[FIELD_SIZES];
-    struct matmul *spans[FIELD_SIZES][LENGTHS];
 };
 struct calls { /* a worker's own bindings of the same */
     struct matmul_call *products[PRODUCTS][2 * BLOCK_SIZES];
     struct matmul_call *attend[LENGTHS], *weigh[LENGTHS];
-    struct matmul_call *fields[FIELD_SIZES];
-    struct matmul_call *spans[FIELD_SIZES][LENGTHS];
 };
 
 struct encoder {
@@ -66,11 +62,12 @@ struct encoder {
     struct matmuls *matmuls;
     bool bfloat;                   /* attention in bf16 */
     float top;                     /* largest quantised activation: 255, or 127 without VNNI */
+    size_t row_step;               /* rows of int8 products are multiples of it */
     const uint16_t *words;         /* binary16, [vocabulary][hidden], in the mapped file */
     float *position, *type, *first_norm_values;
     struct norm first_norm;
     struct layer *layers;
-    float *fold, *fold_bias;       /* [hidden][3 * hidden], [3 * hidden] */
+    float *fold, *fold_bias;       /* [hidden][3 * hidden] in panels (kernels.h), [3 * hidden] */
     float *extras, *extras_bias;   /* [EXTRAS][hidden], [EXTRAS] */
     float *option, *option_bias;   /* [hidden], [1]; NULL without that head */
     pthread_mutex_t lock;          /* guards shapes and scratch; never held while a product runs */
@@ -84,19 +81,20 @@ struct encoder_worker {
     struct calls calls;
     void *scratch;
     size_t scratch_bytes;
-    float *x;                      /* [512 + pad][hidden] the hidden states */
+    float *x;                      /* [512 + KERNEL_QUERIES][hidden] the hidden states */
     float *context;                /* [512][hidden] */
     void *q, *k, *v;               /* [heads][512][head_size] in bf16 or f32 */
-    float *attention;              /* [512][512] scores of one head; after attention [BLOCK][intermediate] */
-    void *weights;                 /* [512][512] their softmax, bf16 or f32 */
+    float *attention;              /* scores of one head; after attention [BLOCK][intermediate] */
+    uint16_t *weights;             /* [512][512] their softmax in bf16 */
     float *sums;                   /* [512] 1 / sum of each softmax row */
     float *head_context;           /* [512][head_size] */
     uint8_t *bytes;                /* [2 * BLOCK][intermediate] */
     int32_t *products;             /* [2 * BLOCK][intermediate] */
-    float *row;                    /* [max(3 * hidden, intermediate)] */
     struct quantised_row rows[BLOCK];
-    float *field_states;           /* [32][hidden] */
+    float *field_states;           /* [FIELD_ROWS][hidden] */
     float *field_vectors;          /* [32][3 * hidden] */
+    float *field_panels;           /* the same as the columns [hidden][3 * 32] of a matrix in panels */
+    float *token_scores;           /* [512][3 * 32] */
     float *span;                   /* [3 * 32][512] */
     float null[ENCODER_MAX_FIELDS * 2];
     float option[ENCODER_MAX_OPTIONS];
@@ -111,6 +109,11 @@ static void *aligned(size_t bytes)
     if (memory)
         memset(memory, 0, size);
     return memory;
+}
+
+static size_t rounded(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
 }
 
 static size_t length_index(size_t tokens)
@@ -214,10 +217,10 @@ static bool read_norm(struct norm *norm, float *values, const struct weights *w,
     return bias != NULL;
 }
 
-/* Queries are scaled by 1 / sqrt(head size) here, once, instead of at every score. */
+/* Queries are scaled here, once, instead of every score: by 1 / sqrt(head size), and for a softmax to base 2. */
 static void scale_queries(struct dense *qkv, size_t hidden, size_t head_size)
 {
-    float factor = 1 / sqrtf((float)head_size);
+    float factor = 1.44269504f / sqrtf((float)head_size);
     for (size_t i = 0; i < hidden; i++) {
         qkv->scale[i] *= factor;
         qkv->bias[i] *= factor;
@@ -270,7 +273,16 @@ static bool open_embeddings(struct encoder *encoder, const struct weights *w, co
 
 struct heads { float *q, *q_bias, *k, *k_bias, *null, *null_bias, *start_bias, *start_bias_bias; };
 
-static void fold_heads(struct encoder *encoder, const struct heads *heads, size_t d)
+static void to_panels(float *panels, const float *matrix, size_t rows, size_t columns)
+{
+    for (size_t first = 0; first < columns; first += KERNEL_LANES) {
+        for (size_t i = 0; i < rows; i++, panels += KERNEL_LANES)
+            memcpy(panels, matrix + i * columns + first, KERNEL_LANES * sizeof *panels);
+    }
+}
+
+/* `folded` is zeros, of the size of the fold. */
+static void fold_heads(struct encoder *encoder, const struct heads *heads, size_t d, float *folded)
 {
     size_t h = encoder->hidden;
     float factor = 1 / sqrtf((float)d);
@@ -287,13 +299,14 @@ static void fold_heads(struct encoder *encoder, const struct heads *heads, size_
                 extra[j] += k_bias * q[j];
             }
             for (size_t i = 0; i < h; i++) {
-                float *out = encoder->fold + i * CHANNELS * h + c * h, factor_i = q[i] * factor;
+                float *out = folded + i * CHANNELS * h + c * h, factor_i = q[i] * factor;
                 for (size_t j = 0; j < h; j++)
                     out[j] += factor_i * k[j];
             }
         }
         encoder->extras_bias[c] = (float)constant;
     }
+    to_panels(encoder->fold, folded, h, CHANNELS * h);
     memcpy(encoder->extras + CHANNELS * h, heads->null, 2 * h * sizeof(float));
     memcpy(encoder->extras_bias + CHANNELS, heads->null_bias, 2 * sizeof(float));
 }
@@ -321,10 +334,12 @@ static bool open_heads(struct encoder *encoder, const struct weights *w, const s
     encoder->fold_bias = aligned(CHANNELS * h * sizeof(float));
     encoder->extras = aligned(EXTRAS * h * sizeof(float));
     encoder->extras_bias = aligned(EXTRAS * sizeof(float));
-    if (ok && !(encoder->fold && encoder->fold_bias && encoder->extras && encoder->extras_bias))
+    float *folded = aligned(CHANNELS * h * h * sizeof(float));
+    if (ok && !(folded && encoder->fold && encoder->fold_bias && encoder->extras && encoder->extras_bias))
         ok = REFUSE(e, "Out of memory reading the weights.");
     if (ok)
-        fold_heads(encoder, &heads, d);
+        fold_heads(encoder, &heads, d, folded);
+    free(folded);
     for (size_t i = 0; i < WANTED; i++)
         free(*wanted[i].at);
     return ok;
@@ -347,12 +362,13 @@ struct encoder *encoder_open(const struct weights *weights, const struct model *
     encoder->kernels = kernels_choose();
     pthread_mutex_init(&encoder->lock, NULL);
     matmul_thread_start();
-    encoder->matmuls = matmuls_open(e);
+    encoder->matmuls = matmuls_open(false, e);
     encoder->layers = calloc(m->layers, sizeof *encoder->layers);
     bool ok = encoder->matmuls && (encoder->layers || REFUSE(e, "Out of memory opening the model."));
     if (ok) {
         encoder->bfloat = matmuls_fast_bfloat(encoder->matmuls);
         encoder->top = matmuls_seven_bits(encoder->matmuls) ? 127 : 255;
+        encoder->row_step = matmuls_row_step(encoder->matmuls);
         snprintf(encoder->machine, sizeof encoder->machine, "%s, %s kernels", matmuls_version(encoder->matmuls),
                  encoder->kernels->name);
     }
@@ -416,22 +432,25 @@ struct encoder_worker *encoder_worker_open(struct encoder *encoder, struct error
     w->encoder = encoder;
     size_t n = ENCODER_MAX_TOKENS, h = encoder->hidden, element = encoder->bfloat ? sizeof(uint16_t) : sizeof(float);
     size_t widest = encoder->intermediate > 3 * h ? encoder->intermediate : 3 * h;
+    size_t square = encoder->bfloat ? n * n : 0, middle = BLOCK * widest * sizeof(float);
+    size_t scores = encoder->bfloat ? square * sizeof(float) : kernels_attention_bytes(n, encoder->head_size);
     struct { void **at; size_t bytes; } buffers[] = {
-        {(void **)&w->x, 2 * n * h * sizeof(float)}, /* the scores of a window's last tokens read past its end */
+        {(void **)&w->x, (n + KERNEL_QUERIES) * h * sizeof(float)},
         {(void **)&w->context, n * h * sizeof(float)},
         {&w->q, n * h * element},
         {&w->k, n * h * element},
         {&w->v, n * h * element},
-        {(void **)&w->attention, (n * n > BLOCK * widest ? n * n : BLOCK * widest) * sizeof(float)},
-        {&w->weights, n * n * element},
+        {(void **)&w->attention, scores > middle ? scores : middle},
+        {(void **)&w->weights, square * sizeof(uint16_t)},
         {(void **)&w->sums, n * sizeof(float)},
         {(void **)&w->head_context, n * encoder->head_size * sizeof(float)},
         {(void **)&w->bytes, 2 * BLOCK * widest},
         {(void **)&w->products, 2 * BLOCK * widest * sizeof(int32_t)},
-        {(void **)&w->row, widest * sizeof(float)},
-        {(void **)&w->field_states, ENCODER_MAX_FIELDS * h * sizeof(float)},
-        {(void **)&w->field_vectors, ENCODER_MAX_FIELDS * CHANNELS * h * sizeof(float)},
-        {(void **)&w->span, ENCODER_MAX_FIELDS * CHANNELS * n * sizeof(float)},
+        {(void **)&w->field_states, FIELD_ROWS * h * sizeof(float)},
+        {(void **)&w->field_vectors, SPAN_ROWS * h * sizeof(float)},
+        {(void **)&w->field_panels, SPAN_ROWS * h * sizeof(float)},
+        {(void **)&w->token_scores, SPAN_ROWS * n * sizeof(float)},
+        {(void **)&w->span, SPAN_ROWS * n * sizeof(float)},
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -454,7 +473,8 @@ void encoder_worker_close(struct encoder_worker *w)
         matmul_call_close(calls[i]);
     matmul_thread_close(w->thread);
     void *owned[] = {w->x, w->context, w->q, w->k, w->v, w->attention, w->weights, w->sums, w->head_context, w->bytes,
-                     w->products, w->row, w->field_states, w->field_vectors, w->span, w->scratch};
+                     w->products, w->field_states, w->field_vectors, w->field_panels, w->token_scores, w->span,
+                     w->scratch};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(w);
@@ -495,17 +515,12 @@ static bool run(struct encoder_worker *w, struct matmul_call *call, const void *
 
 /* ---- one window ------------------------------------------------------------------------------------------------------- */
 
-static size_t rounded(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
-
 /* Quantises `count` rows of x and multiplies them; afterwards product_of tells what each accumulator row stands for. */
 static bool multiply(struct encoder_worker *w, size_t layer, enum product_name which, const float *x, size_t count, struct error *e)
 {
     struct encoder *encoder = w->encoder;
     const struct dense *d = &encoder->layers[layer].products[which];
-    size_t rows = rounded(count, BLOCK_STEP), all = d->wide ? 2 * rows : rows, index = all / BLOCK_STEP - 1;
+    size_t rows = rounded(count, encoder->row_step), all = d->wide ? 2 * rows : rows, index = all / BLOCK_STEP - 1;
     for (size_t i = 0; i < count; i++)
         w->rows[i] = encoder->kernels->quantise(x + i * d->in, d->smooth, d->in, encoder->top, w->bytes + i * d->in,
                                                 d->wide ? w->bytes + (rows + i) * d->in : NULL);
@@ -518,7 +533,7 @@ static bool multiply(struct encoder_worker *w, size_t layer, enum product_name w
 static struct product product_of(const struct encoder_worker *w, const struct dense *d, size_t row, size_t count)
 {
     const int32_t *high = w->products + row * d->out;
-    const int32_t *low = d->wide ? high + rounded(count, BLOCK_STEP) * d->out : NULL;
+    const int32_t *low = d->wide ? high + rounded(count, w->encoder->row_step) * d->out : NULL;
     return (struct product){high, low, d->wide ? w->encoder->top + 1 : 1, w->rows[row]};
 }
 
@@ -540,65 +555,76 @@ static void embed(struct encoder_worker *w, const struct window *window)
     }
 }
 
-/* Writes one token's row of queries, keys and values to their heads. */
-static void scatter(struct encoder_worker *w, size_t token, size_t length, const void *row)
+/* Rows between the heads of q, k and v. */
+static size_t head_rows(const struct encoder *encoder, size_t tokens)
+{
+    return encoder->bfloat ? lengths[length_index(tokens)] : tokens;
+}
+
+/* Writes one token's queries, keys and values to their heads. */
+static void write_heads(struct encoder_worker *w, size_t token, size_t rows, struct product product, struct linear linear)
 {
     const struct encoder *encoder = w->encoder;
-    size_t bytes = encoder->head_size * (encoder->bfloat ? sizeof(uint16_t) : sizeof(float));
-    char *const parts[] = {w->q, w->k, w->v};
-    const char *from = row;
+    void *const parts[] = {w->q, w->k, w->v};
     for (size_t part = 0; part < 3; part++) {
-        for (size_t head = 0; head < encoder->heads; head++, from += bytes)
-            memcpy(parts[part] + (head * length + token) * bytes, from, bytes);
+        for (size_t head = 0; head < encoder->heads; head++) {
+            size_t size = encoder->head_size, at = (head * rows + token) * size;
+            if (encoder->bfloat)
+                encoder->kernels->to_bfloat((uint16_t *)parts[part] + at, &product, size, &linear);
+            else
+                encoder->kernels->to_float((float *)parts[part] + at, &product, size, &linear);
+            product.high += size;
+            product.low = product.low ? product.low + size : NULL;
+            linear = (struct linear){linear.scale + size, linear.column_sum + size, linear.bias + size};
+        }
     }
 }
 
-static bool make_heads(struct encoder_worker *w, size_t layer, size_t first, size_t count, size_t length, struct error *e)
+static bool make_heads(struct encoder_worker *w, size_t layer, size_t first, size_t count, size_t rows, struct error *e)
 {
     const struct encoder *encoder = w->encoder;
     const struct dense *d = &encoder->layers[layer].products[PRODUCT_QKV];
-    struct linear linear = linear_of(d);
     if (!multiply(w, layer, PRODUCT_QKV, w->x + first * encoder->hidden, count, e))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        struct product product = product_of(w, d, i, count);
-        if (encoder->bfloat)
-            encoder->kernels->to_bfloat((uint16_t *)(void *)w->row, &product, d->out, &linear);
-        else
-            encoder->kernels->to_float(w->row, &product, d->out, &linear);
-        scatter(w, first + i, length, w->row);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_heads(w, first + i, rows, product_of(w, d, i, count), linear_of(d));
     return true;
 }
 
-/* Padded tokens' values get no weight, but zero times a stale infinity would still spoil a sum: clear them. */
-static void clear_padding(struct encoder_worker *w, size_t tokens, size_t length)
+static void attend_float(struct encoder_worker *w, size_t tokens)
 {
-    size_t row = w->encoder->head_size * (w->encoder->bfloat ? sizeof(uint16_t) : sizeof(float));
-    char *const parts[] = {w->q, w->k, w->v};
-    for (size_t part = 0; part < 3; part++) {
-        for (size_t head = 0; head < w->encoder->heads; head++)
-            memset(parts[part] + (head * length + tokens) * row, 0, (length - tokens) * row);
+    const struct encoder *encoder = w->encoder;
+    size_t size = encoder->head_size, step = head_rows(encoder, tokens) * size;
+    for (size_t head = 0; head < encoder->heads; head++) {
+        struct attention one = {(const float *)w->q + head * step, (const float *)w->k + head * step,
+                                (const float *)w->v + head * step, tokens, size, w->attention};
+        encoder->kernels->attend(w->context + head * size, encoder->hidden, &one);
     }
 }
 
-static bool attend_rows(struct encoder_worker *w, size_t head, size_t first, size_t tokens, size_t length, size_t index,
-                        struct error *e)
+/* Padded tokens' values get no weight, but zero times a stale infinity would still spoil a sum: clear them. */
+static void clear_padding(struct encoder_worker *w, size_t tokens)
+{
+    size_t rows = head_rows(w->encoder, tokens), row = w->encoder->head_size * sizeof(uint16_t);
+    char *const parts[] = {w->q, w->k, w->v};
+    for (size_t part = 0; part < 3; part++) {
+        for (size_t head = 0; head < w->encoder->heads; head++)
+            memset(parts[part] + (head * rows + tokens) * row, 0, (rows - tokens) * row);
+    }
+}
+
+static bool attend_rows(struct encoder_worker *w, size_t head, size_t first, size_t tokens, size_t index, struct error *e)
 {
     const struct encoder *encoder = w->encoder;
-    size_t size = encoder->head_size, element = encoder->bfloat ? sizeof(uint16_t) : sizeof(float);
-    const char *q = (const char *)w->q + (head * length + first) * size * element;
-    const char *k = (const char *)w->k + head * length * size * element;
-    const char *v = (const char *)w->v + head * length * size * element;
+    size_t size = encoder->head_size, length = lengths[index];
+    const uint16_t *q = (const uint16_t *)w->q + (head * length + first) * size;
+    const uint16_t *k = (const uint16_t *)w->k + head * length * size;
+    const uint16_t *v = (const uint16_t *)w->v + head * length * size;
     size_t rows = query_rows(length), real = tokens - first < rows ? tokens - first : rows;
     if (!run(w, w->calls.attend[index], q, k, NULL, w->attention, e))
         return false;
-    for (size_t i = 0; i < real; i++) {
-        const float *scores = w->attention + i * length;
-        w->sums[i] = encoder->bfloat
-                         ? encoder->kernels->softmax_bfloat((uint16_t *)w->weights + i * length, scores, tokens, length)
-                         : encoder->kernels->softmax_float((float *)w->weights + i * length, scores, tokens, length);
-    }
+    for (size_t i = 0; i < real; i++)
+        w->sums[i] = encoder->kernels->softmax_bfloat(w->weights + i * length, w->attention + i * length, tokens, length);
     if (!run(w, w->calls.weigh[index], w->weights, v, NULL, w->head_context, e))
         return false;
     for (size_t i = 0; i < real; i++)
@@ -607,26 +633,26 @@ static bool attend_rows(struct encoder_worker *w, size_t head, size_t first, siz
     return true;
 }
 
-static bool attention_shapes(struct encoder_worker *w, size_t index, struct error *e)
+static bool attend_bfloat(struct encoder_worker *w, size_t tokens, struct error *e)
 {
     struct encoder *encoder = w->encoder;
-    size_t length = lengths[index], rows = query_rows(length), size = encoder->head_size;
-    enum matmul_kind kind = encoder->bfloat ? MATMUL_BFLOAT : MATMUL_FLOAT;
-    struct matmul_shape attend = {kind, rows, length, size, size, length, 1, size};
-    struct matmul_shape weigh = {kind, rows, size, length, length, size, size, 1};
-    return ready(w, &w->calls.attend[index], &encoder->shapes.attend[index], &attend, NULL, e) &&
-           ready(w, &w->calls.weigh[index], &encoder->shapes.weigh[index], &weigh, NULL, e);
+    size_t index = length_index(tokens), length = lengths[index], rows = query_rows(length), size = encoder->head_size;
+    struct matmul_shape scores = {MATMUL_BFLOAT, rows, length, size, size, length, 1, size};
+    struct matmul_shape weigh = {MATMUL_BFLOAT, rows, size, length, length, size, size, 1};
+    bool ok = ready(w, &w->calls.attend[index], &encoder->shapes.attend[index], &scores, NULL, e) &&
+              ready(w, &w->calls.weigh[index], &encoder->shapes.weigh[index], &weigh, NULL, e);
+    for (size_t head = 0; ok && head < encoder->heads; head++) {
+        for (size_t first = 0; ok && first < tokens; first += rows)
+            ok = attend_rows(w, head, first, tokens, index, e);
+    }
+    return ok;
 }
 
-static bool attend(struct encoder_worker *w, size_t tokens, size_t index, struct error *e)
+static bool attend(struct encoder_worker *w, size_t tokens, struct error *e)
 {
-    size_t length = lengths[index], rows = query_rows(length);
-    for (size_t head = 0; head < w->encoder->heads; head++) {
-        for (size_t first = 0; first < tokens; first += rows) {
-            if (!attend_rows(w, head, first, tokens, length, index, e))
-                return false;
-        }
-    }
+    if (w->encoder->bfloat)
+        return attend_bfloat(w, tokens, e);
+    attend_float(w, tokens);
     return true;
 }
 
@@ -662,12 +688,13 @@ static bool finish_block(struct encoder_worker *w, size_t layer, size_t first, s
     return true;
 }
 
-static bool run_layer(struct encoder_worker *w, size_t layer, size_t tokens, size_t index, struct error *e)
+static bool run_layer(struct encoder_worker *w, size_t layer, size_t tokens, struct error *e)
 {
+    size_t rows = head_rows(w->encoder, tokens);
     bool ok = true;
     for (size_t first = 0; ok && first < tokens; first += BLOCK)
-        ok = make_heads(w, layer, first, tokens - first < BLOCK ? tokens - first : BLOCK, lengths[index], e);
-    ok = ok && attend(w, tokens, index, e);
+        ok = make_heads(w, layer, first, tokens - first < BLOCK ? tokens - first : BLOCK, rows, e);
+    ok = ok && attend(w, tokens, e);
     for (size_t first = 0; ok && first < tokens; first += BLOCK)
         ok = finish_block(w, layer, first, tokens - first < BLOCK ? tokens - first : BLOCK, e);
     return ok;
@@ -687,36 +714,41 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static bool score_spans(struct encoder_worker *w, const struct window *window, struct scores *out, struct error *e)
+/* Turns every field's three vectors into columns of a matrix in panels. */
+static void make_field_panels(struct encoder_worker *w, size_t fields)
 {
-    struct encoder *encoder = w->encoder;
-    size_t h = encoder->hidden, rows = rounded(window->fields, FIELD_STEP), index = rows / FIELD_STEP - 1;
-    size_t wide = CHANNELS * h, tokens_index = length_index(window->tokens), stride = lengths[tokens_index];
+    const struct encoder *encoder = w->encoder;
+    size_t h = encoder->hidden;
+    for (size_t column = 0; column < fields * CHANNELS; column++) {
+        const float *vector = w->field_vectors + column * h, *bias = encoder->fold_bias + column % CHANNELS * h;
+        float *panel = w->field_panels + column / KERNEL_LANES * KERNEL_LANES * h + column % KERNEL_LANES;
+        for (size_t i = 0; i < h; i++)
+            panel[i * KERNEL_LANES] = vector[i] + bias[i];
+    }
+}
+
+static void score_spans(struct encoder_worker *w, const struct window *window, struct scores *out)
+{
+    const struct encoder *encoder = w->encoder;
+    size_t h = encoder->hidden, stride = ENCODER_MAX_TOKENS, columns = rounded(window->fields * CHANNELS, KERNEL_LANES);
     for (size_t f = 0; f < window->fields; f++)
         memcpy(w->field_states + f * h, w->x + window->markers[f] * h, h * sizeof(float));
-    struct matmul_shape fold = {MATMUL_FLOAT, rows, wide, h, h, wide, wide, 1};
-    struct matmul_shape spans = {MATMUL_FLOAT, CHANNELS * rows, stride, h, h, stride, 1, h};
-    if (!ready(w, &w->calls.fields[index], &encoder->shapes.fields[index], &fold, NULL, e) ||
-        !ready(w, &w->calls.spans[index][tokens_index], &encoder->shapes.spans[index][tokens_index], &spans, NULL, e) ||
-        !run(w, w->calls.fields[index], w->field_states, encoder->fold, NULL, w->field_vectors, e))
-        return false;
-    for (size_t f = 0; f < window->fields; f++)
-        encoder->kernels->add(w->field_vectors + f * wide, encoder->fold_bias, wide);
-    if (!run(w, w->calls.spans[index][tokens_index], w->field_vectors, w->x + window->head * h, NULL, w->span, e))
-        return false;
+    encoder->kernels->multiply(w->field_vectors, w->field_states, window->fields, encoder->fold, CHANNELS * h / KERNEL_LANES, h);
+    make_field_panels(w, window->fields);
+    encoder->kernels->multiply(w->token_scores, w->x + window->head * h, window->tokens, w->field_panels, columns / KERNEL_LANES,
+                               h);
     for (size_t f = 0; f < window->fields; f++) {
         const float *state = w->field_states + f * h;
         for (size_t c = 0; c < CHANNELS; c++) {
             float constant = dot(state, encoder->extras + c * h, h) + encoder->extras_bias[c];
             float *row = w->span + (CHANNELS * f + c) * stride;
             for (size_t t = 0; t < window->tokens; t++)
-                row[t] += constant;
+                row[t] = w->token_scores[t * columns + CHANNELS * f + c] + constant;
         }
         for (size_t c = 0; c < 2; c++)
             w->null[2 * f + c] = dot(state, encoder->extras + (CHANNELS + c) * h, h) + encoder->extras_bias[CHANNELS + c];
     }
     *out = (struct scores){w->span, stride, w->null, w->option};
-    return true;
 }
 
 static bool check_window(const struct encoder *encoder, const struct window *window, struct error *e)
@@ -739,19 +771,18 @@ bool encoder_run(struct encoder_worker *w, const struct window *window, struct s
     const struct encoder *encoder = w->encoder;
     if (!check_window(encoder, window, e))
         return false;
-    size_t index = length_index(window->length);
-    if (!attention_shapes(w, index, e))
-        return false;
     embed(w, window);
-    clear_padding(w, window->length, lengths[index]);
+    if (encoder->bfloat)
+        clear_padding(w, window->length);
     for (size_t layer = 0; layer < encoder->layer_count; layer++) {
-        if (!run_layer(w, layer, window->length, index, e))
+        if (!run_layer(w, layer, window->length, e))
             return false;
     }
     for (size_t i = 0; i < window->option_count; i++)
         w->option[i] = dot(w->x + window->options[i] * encoder->hidden, encoder->option, encoder->hidden) +
                        encoder->option_bias[0];
-    return score_spans(w, window, scores, e);
+    score_spans(w, window, scores);
+    return true;
 }
 
 /* ---- the yardstick ---------------------------------------------------------------------------------------------------- */
@@ -763,7 +794,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The best rate of one product shape within `seconds`. */
+/* The best rate of one product shape within `seconds`, if it is better than *rate. */
 static bool measure(struct matmuls *matmuls, struct matmul_thread *thread, size_t m, size_t n, size_t k, double seconds,
                     double *rate, struct error *e)
 {
@@ -771,6 +802,8 @@ static bool measure(struct matmuls *matmuls, struct matmul_thread *thread, size_
     int8_t *b = aligned(n * k);
     uint8_t *a = aligned(m * k);
     int32_t *c = aligned(m * n * sizeof *c);
+    for (size_t i = 0; b && i < n * k; i++)
+        b[i] = (int8_t)(i * 2654435761U >> 24); /* full range: none of the shortcuts that small weights allow */
     struct packed *packed = a && b && c ? packed_open(matmuls, b, n, k, e) : NULL;
     struct matmul *matmul = packed ? matmul_open(matmuls, &shape, packed, e) : NULL;
     struct matmul_call *call = matmul ? matmul_call_open(thread, matmul, e) : NULL;
@@ -794,18 +827,23 @@ static bool measure(struct matmuls *matmuls, struct matmul_thread *thread, size_
     return ok;
 }
 
-bool encoder_peak(double seconds, double *rate, struct error *e)
+static bool measure_library(bool library_only, double seconds, double *rate, struct error *e)
 {
     static const size_t sizes[][3] = {{64, 1536, 384}, {128, 1024, 1024}, {256, 1024, 1024}, {1024, 1024, 1024}};
     enum { SIZES = sizeof sizes / sizeof *sizes };
-    matmul_thread_start();
-    struct matmuls *matmuls = matmuls_open(e);
+    struct matmuls *matmuls = matmuls_open(library_only, e);
     struct matmul_thread *thread = matmuls ? matmul_thread_open(matmuls, e) : NULL;
     bool ok = thread != NULL;
-    *rate = 0;
     for (size_t i = 0; ok && i < SIZES; i++)
         ok = measure(matmuls, thread, sizes[i][0], sizes[i][1], sizes[i][2], seconds / SIZES, rate, e);
     matmul_thread_close(thread);
     matmuls_close(matmuls);
     return ok;
+}
+
+bool encoder_peak(double seconds, double *rate, struct error *e)
+{
+    *rate = 0;
+    matmul_thread_start();
+    return measure_library(true, seconds / 2, rate, e) && measure_library(false, seconds / 2, rate, e);
 }

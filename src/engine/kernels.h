@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KERNEL_LANES = 16, KERNEL_ALIGN = 64 };
+enum { KERNEL_LANES = 16, KERNEL_ALIGN = 64, KERNEL_QUERIES = 6 };
 
 struct quantised_row { float scale, zero; };
 
@@ -29,6 +29,25 @@ struct linear { /* what turns a row of products into a row of activations; each 
 };
 
 struct norm { const float *gain, *bias; float epsilon; };
+
+/* One head. Queries, keys and values are rounded to integers of 11 to 15 bits, relative to the head's largest: closer than
+ * bf16, and products of such pairs are twice as fast as of floats. */
+struct attention {
+    const float *queries, *keys, *values; /* [tokens][size]; size is a multiple of 2 * KERNEL_LANES, tokens at most 1024 */
+    size_t tokens, size;
+    void *scratch;                        /* kernels_attention_bytes() */
+};
+
+static inline size_t kernels_attention_stride(size_t tokens)
+{
+    return (tokens + 2 * KERNEL_LANES - 1) / (2 * KERNEL_LANES) * (2 * KERNEL_LANES);
+}
+
+static inline size_t kernels_attention_bytes(size_t tokens, size_t size)
+{
+    size_t stride = kernels_attention_stride(tokens);
+    return ((tokens + KERNEL_QUERIES) * size / 2 + stride * size + KERNEL_QUERIES * stride / 2 * 3) * sizeof(int32_t);
+}
 
 struct kernels {
     const char *name;
@@ -46,9 +65,13 @@ struct kernels {
     /* out = the product row, as float or as bfloat16 (round to nearest even). */
     void (*to_float)(float *out, const struct product *product, size_t n, const struct linear *linear);
     void (*to_bfloat)(uint16_t *out, const struct product *product, size_t n, const struct linear *linear);
-    /* out[i] = exp(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES); returns 1 / their sum.
-     * The exponential's relative error is below 4e-6. */
-    float (*softmax_float)(float *out, const float *x, size_t n, size_t padded);
+    /* out[rows][panel_count * KERNEL_LANES] = left[rows][count] times a matrix in panels of KERNEL_LANES columns, each
+     * [count][KERNEL_LANES]. left has room to read up to the next multiple of KERNEL_QUERIES rows. */
+    void (*multiply)(float *out, const float *left, size_t rows, const float *panels, size_t panel_count, size_t count);
+    /* For every query a row of out: the values, weighed by the softmax (base 2) of its products with the keys. */
+    void (*attend)(float *out, size_t out_stride, const struct attention *head);
+    /* out[i] = 2^(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES, readable in x); returns 1 / their
+     * sum. The relative error of a power of two is below 4e-6, here and in attend. */
     float (*softmax_bfloat)(uint16_t *out, const float *x, size_t n, size_t padded);
     void (*scale)(float *out, const float *x, size_t n, float factor);
 };

@@ -10,6 +10,7 @@
 #define KERNELS_NAME "avx512"
 #define VMAX(a, b) ((vf)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define VMIN(a, b) ((vf)_mm512_min_ps((__m512)(a), (__m512)(b)))
+#define PAIR_SUMS(a, b) ((vi)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
 #define TO_BFLOAT(v) ((vh)_mm512_cvtneps_pbh((__m512)(v)))
 #include "engine/kernels_body.h"
 #else

@@ -1,10 +1,12 @@
 /* kernels_body.h - the kernels themselves, written once over a vector of LANES floats. Included by kernels_*.c only, after
- * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN and TO_BFLOAT. */
+ * they defined LANES, KERNELS (the table's name) and, where the machine has them, VMAX, VMIN, TO_BFLOAT, STORE_BYTES and PAIR_SUMS. */
 #include <string.h>
 
 #include "engine/kernels.h"
 
 #pragma GCC optimize("O3,fp-contract=fast")
+
+enum { VECTORS = KERNEL_LANES / LANES }; /* that make up the unit of a row's length */
 
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
@@ -145,10 +147,14 @@ static void add_norm_row(float *x, const struct product *product, size_t n, cons
     normalise(x, n, sum, norm);
 }
 
-static inline void store_bytes(uint8_t *out, vi v)
+#ifndef STORE_BYTES
+static inline void store_bytes(uint8_t *out, const vi v[VECTORS])
 {
-    *(mb *)out = __builtin_convertvector(v, vb);
+    for (int i = 0; i < VECTORS; i++)
+        *(mb *)(out + i * LANES) = __builtin_convertvector(v[i], vb);
 }
+#define STORE_BYTES(out, v) store_bytes((out), (v))
+#endif
 
 static struct quantised_row quantise_row(const float *x, const float *smooth, size_t n, float top, uint8_t *high, uint8_t *low)
 {
@@ -162,12 +168,19 @@ static struct quantised_row quantise_row(const float *x, const float *smooth, si
     float steps = low ? (top + 1) * (top + 1) - 1 : top, bottom = -largest_of(-least), range = largest_of(most) - bottom;
     float scale = range > 0 ? range / steps : 1, inverse = 1 / scale, zero = (float)(int32_t)(-bottom * inverse + 0.5f);
     vf offset = all(zero + 0.5f);
-    for (size_t i = 0; i < n; i += LANES) {
-        vf q = VMIN(VMAX(LOAD(x + i) * LOAD(smooth + i) * inverse + offset, (vf){0}), all(steps));
-        vi whole = __builtin_convertvector(q, vi);
-        store_bytes(high + i, low ? whole >> shift : whole);
+    for (size_t i = 0; i < n; i += KERNEL_LANES) {
+        vi whole[VECTORS], upper[VECTORS];
+        for (int v = 0; v < VECTORS; v++) {
+            size_t at = i + (size_t)v * LANES;
+            vf q = VMIN(VMAX(LOAD(x + at) * LOAD(smooth + at) * inverse + offset, (vf){0}), all(steps));
+            whole[v] = __builtin_convertvector(q, vi);
+            upper[v] = whole[v] >> shift;
+            if (low)
+                whole[v] &= (int)top;
+        }
+        STORE_BYTES((low ? low : high) + i, whole);
         if (low)
-            store_bytes(low + i, whole & (int)top);
+            STORE_BYTES(high + i, upper);
     }
     return (struct quantised_row){scale, zero};
 }
@@ -204,79 +217,270 @@ static void bfloat_row(uint16_t *out, const struct product *product, size_t n, c
     EACH_PRODUCT(product, n, linear, *(mh *)(out + i) = TO_BFLOAT(v));
 }
 
-/* exp(x) for x <= 0: 2^k * 2^f with f in [-0.5, 0.5] and a minimax polynomial of degree 4 for 2^f. */
-static inline vf exp_of(vf x)
+/* 2^x for x <= 0: 2^k * 2^f with f in [-0.5, 0.5] and a minimax polynomial of degree 4 for 2^f. */
+static inline vf power_of(vf x)
 {
-    const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
-    vf y = VMAX(x * 1.44269504f, all(-126.0f));
+    const float rounder = 12582912.0f + 127; /* 1.5 * 2^23 + bias: adding it leaves the exponent's bits of 2^k at the bottom */
+    vf y = VMAX(x, all(-126.0f));
     vf k = y + rounder;
-    vi exponent = ((vi)k - (vi)all(rounder) + 127) << 23;
     vf f = y - (k - rounder);
     vf p = f * 0.009570101276040077f + 0.05591786280274391f;
     p = p * f + 0.240247443318367f;
     p = p * f + 0.6931217908859253f;
     p = p * f + 0.9999992847442627f;
-    return p * (vf)exponent;
+    return p * (vf)((vi)k << 23);
+}
+
+/* The vector at x[i], its lanes from x[n] on so low that they weigh nothing. */
+static inline vf scores_at(const float *x, size_t i, size_t n)
+{
+    vf v = LOAD(x + i);
+    if (i + LANES <= n)
+        return v;
+    vi real = LANE_NUMBERS < (int32_t)(n - i);
+    return (vf)((real & (vi)v) | (~real & (vi)all(-1e30f)));
 }
 
 static inline float largest_score(const float *x, size_t n)
 {
-    vf high = all(x[0]);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        high = VMAX(high, LOAD(x + i));
-    float most = largest_of(high);
-    for (; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
+    vf high = scores_at(x, 0, n);
+    for (size_t i = LANES; i < n; i += LANES)
+        high = VMAX(high, scores_at(x, i, n));
+    return largest_of(high);
 }
 
-static float softmax_float_row(float *out, const float *x, size_t n, size_t padded)
-{
-    float most = largest_score(x, n);
-    vf sum = {0};
-    size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES) {
-        vf e = exp_of(LOAD(x + i) - most);
-        STORE(out + i, e);
-        sum += e;
-    }
-    memset(out + whole, 0, (padded - whole) * sizeof *out);
-    if (whole < n) {
-        float last[LANES];
-        for (size_t i = 0; i < LANES; i++)
-            last[i] = whole + i < n ? x[whole + i] - most : -1e30f;
-        vf e = exp_of(LOAD(last));
-        memcpy(last, &e, sizeof last);
-        for (size_t i = 0; whole + i < n; i++)
-            sum[i] += out[whole + i] = last[i];
-    }
-    return 1 / sum_of(sum);
-}
+/* Runs `body` with `e`, each vector of 2^(x - max) in turn, up to the one that holds x[n - 1]; adds them to `sum`. */
+#define EACH_POWER(x, n, sum, body) \
+    do { \
+        float most = largest_score((x), (n)); \
+        for (size_t i = 0; i < (n); i += LANES) { \
+            vf e = power_of(scores_at((x), i, (n)) - most); \
+            (sum) += e; \
+            body; \
+        } \
+    } while (0)
 
 static float softmax_bfloat_row(uint16_t *out, const float *x, size_t n, size_t padded)
 {
-    float most = largest_score(x, n);
     vf sum = {0};
-    size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES) {
-        vf e = exp_of(LOAD(x + i) - most);
-        *(mh *)(out + i) = TO_BFLOAT(e);
-        sum += e;
+    EACH_POWER(x, n, sum, *(mh *)(out + i) = TO_BFLOAT(e));
+    size_t done = (n + LANES - 1) / LANES * LANES;
+    memset(out + done, 0, (padded - done) * sizeof *out);
+    return 1 / sum_of(sum);
+}
+
+/* sums[r] = over i < count of left[r * left_stride + i] * right[i * right_stride ...], KERNEL_LANES wide: the tile of a
+ * product that keeps its sums in registers. */
+__attribute__((always_inline)) static inline void tile_product(vf sums[KERNEL_QUERIES][VECTORS], const float *left,
+                                                               size_t left_stride, const float *right, size_t right_stride,
+                                                               size_t count)
+{
+#pragma GCC unroll 8
+    for (int r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++)
+            sums[r][v] = (vf){0};
     }
-    memset(out + whole, 0, (padded - whole) * sizeof *out);
-    if (whole < n) {
-        float last[LANES];
-        for (size_t i = 0; i < LANES; i++)
-            last[i] = whole + i < n ? x[whole + i] - most : -1e30f;
-        vf e = exp_of(LOAD(last));
-        vh rounded = TO_BFLOAT(e);
-        for (size_t i = 0; whole + i < n; i++) {
-            out[whole + i] = rounded[i];
-            sum[i] += e[i];
+    for (size_t i = 0; i < count; i++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < KERNEL_QUERIES; r++) {
+            float factor = left[(size_t)r * left_stride + i];
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                sums[r][v] += factor * LOAD(right + i * right_stride + v * LANES);
         }
     }
-    return 1 / sum_of(sum);
+}
+
+/* Up to KERNEL_QUERIES rows of a product with one panel. */
+static void panel_tile(float *out, size_t out_stride, size_t rows, const float *left, size_t left_stride, const float *panel,
+                       size_t count)
+{
+    vf sums[KERNEL_QUERIES][VECTORS];
+    tile_product(sums, left, left_stride, panel, KERNEL_LANES, count);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS && r < rows; v++)
+            STORE(out + r * out_stride + v * LANES, sums[r][v]);
+    }
+}
+
+static void multiply_rows(float *out, const float *left, size_t rows, const float *panels, size_t panel_count, size_t count)
+{
+    for (size_t p = 0; p < panel_count; p++) {
+        for (size_t first = 0; first < rows; first += KERNEL_QUERIES)
+            panel_tile(out + first * panel_count * KERNEL_LANES + p * KERNEL_LANES, panel_count * KERNEL_LANES, rows - first,
+                       left + first * count, count, panels + p * count * KERNEL_LANES, count);
+    }
+}
+
+/* ---- attention: products of 16-bit integers, two to a word ------------------------------------------------------------- */
+
+#ifndef PAIR_SUMS
+static inline vi pair_sums(vi a, vi b)
+{
+    return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+}
+#define PAIR_SUMS(a, b) pair_sums((a), (b))
+#endif
+
+/* Words of two rounded values, each of which fits 16 bits. */
+static inline vi pairs_of(vf low, vf high)
+{
+    const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
+    return ((vi)(low + rounder) & 0xFFFF) | (vi)(high + rounder) << 16;
+}
+
+static float largest_size(const float *x, size_t n)
+{
+    vf most = {0};
+    for (size_t i = 0; i < n; i += LANES)
+        most = VMAX(most, VMAX(LOAD(x + i), -LOAD(x + i)));
+    return largest_of(most);
+}
+
+/* What makes the largest of n values `limit`, and in *back what undoes it. */
+static float fit(const float *x, size_t n, float limit, float *back)
+{
+    float most = largest_size(x, n), factor = most > 0 ? limit / most : 1;
+    *back = 1 / factor;
+    return factor;
+}
+
+/* tile_product of words: every word a pair on both sides. */
+__attribute__((always_inline)) static inline void tile_pairs(vi sums[KERNEL_QUERIES][VECTORS], const int32_t *left,
+                                                             size_t left_stride, const int32_t *right, size_t right_stride,
+                                                             size_t count)
+{
+#pragma GCC unroll 8
+    for (int r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++)
+            sums[r][v] = (vi){0};
+    }
+    for (size_t i = 0; i < count; i++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < KERNEL_QUERIES; r++) {
+            vi pair = left[(size_t)r * left_stride + i] - (vi){0};
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                sums[r][v] += PAIR_SUMS(pair, LOAD_INT(right + i * right_stride + v * LANES));
+        }
+    }
+}
+
+/* The parts of the scratch (kernels.h): queries [tokens][size / 2], keys in panels of KERNEL_LANES tokens [size / 2], the values
+ * of two tokens KERNEL_LANES apart [size], and for a tile's rows the scores and their softmax. A word of a query or a key holds
+ * dimensions half a head apart. */
+struct words { int32_t *queries, *keys, *values, *weights; float *scores; size_t stride, weight_words; };
+
+static struct words words_of(const struct attention *a)
+{
+    size_t stride = kernels_attention_stride(a->tokens), rest = a->tokens % (2 * KERNEL_LANES);
+    struct words w = {.queries = a->scratch, .stride = stride};
+    w.keys = w.queries + (a->tokens + KERNEL_QUERIES) * a->size / 2;
+    w.values = w.keys + stride * a->size / 2;
+    w.weights = w.values + stride * a->size / 2;
+    w.scores = (float *)(w.weights + KERNEL_QUERIES * stride / 2);
+    w.weight_words = a->tokens / (2 * KERNEL_LANES) * KERNEL_LANES + (rest < KERNEL_LANES ? rest : KERNEL_LANES);
+    return w;
+}
+
+/* Returns what turns a sum of products of queries and keys into a score. */
+static float pack_scores(const struct words *w, const struct attention *a)
+{
+    size_t half = a->size / 2, n = a->tokens * a->size;
+    float limit = __builtin_sqrtf(2147483000.0f / (float)a->size), query_back, key_back;
+    limit = limit < 32767 ? (float)(int)limit : 32767;
+    float query = fit(a->queries, n, limit, &query_back), key = fit(a->keys, n, limit, &key_back);
+    for (size_t t = 0; t < a->tokens; t++) {
+        const float *q = a->queries + t * a->size, *k = a->keys + t * a->size;
+        int32_t *panel = w->keys + t / KERNEL_LANES * KERNEL_LANES * half + t % KERNEL_LANES;
+        for (size_t i = 0; i < half; i += LANES) {
+            *(mi *)(w->queries + t * half + i) = pairs_of(LOAD(q + i) * query, LOAD(q + half + i) * query);
+            vi pairs = pairs_of(LOAD(k + i) * key, LOAD(k + half + i) * key);
+            for (size_t j = 0; j < LANES; j++)
+                panel[(i + j) * KERNEL_LANES] = pairs[j];
+        }
+    }
+    memset(w->queries + a->tokens * half, 0, KERNEL_QUERIES * half * sizeof *w->queries); /* what the last tile reads */
+    return query_back * key_back;
+}
+
+enum { LARGEST_VALUE = 2047, LARGEST_WEIGHT = 32766, LARGEST_WEIGHTS = (1 << 20) - 512 }; /* 2047 * 2^20 fits 32 bits */
+
+/* Returns what turns a value's integer back. */
+static float pack_values(const struct words *w, const struct attention *a)
+{
+    float back, factor = fit(a->values, a->tokens * a->size, LARGEST_VALUE, &back);
+    int32_t *out = w->values;
+    for (size_t word = 0; word < w->weight_words; word++) {
+        size_t low = word / KERNEL_LANES * 2 * KERNEL_LANES + word % KERNEL_LANES, high = low + KERNEL_LANES;
+        for (size_t i = 0; i < a->size; i += LANES, out += LANES) {
+            vf second = {0};
+            if (high < a->tokens)
+                second = LOAD(a->values + high * a->size + i);
+            *(mi *)out = pairs_of(LOAD(a->values + low * a->size + i) * factor, second * factor);
+        }
+    }
+    return back;
+}
+
+/* The softmax of one row as words: weights as large as the sum of all leaves room for. Returns what turns a sum of weighed
+ * integers into their mean. */
+static float pack_weights(int32_t *out, float *scores, size_t tokens, size_t stride)
+{
+    vf sum = {0};
+    EACH_POWER(scores, tokens, sum, STORE(scores + i, e));
+    for (size_t i = (tokens + LANES - 1) / LANES * LANES; i < stride; i += LANES)
+        STORE(scores + i, (vf){0});
+    float total = sum_of(sum), factor = LARGEST_WEIGHTS / total;
+    factor = factor < LARGEST_WEIGHT ? factor : LARGEST_WEIGHT;
+    for (size_t i = 0; i < stride; i += 2 * KERNEL_LANES) {
+        for (size_t j = i; j < i + KERNEL_LANES; j += LANES, out += LANES)
+            *(mi *)out = pairs_of(LOAD(scores + j) * factor, LOAD(scores + j + KERNEL_LANES) * factor);
+    }
+    return 1 / (total * factor);
+}
+
+static void attend_queries(float *out, size_t out_stride, size_t rows, const struct words *w, const int32_t *queries,
+                           const struct attention *a, float score_back, float value_back)
+{
+    vi sums[KERNEL_QUERIES][VECTORS];
+    float factors[KERNEL_QUERIES] = {0};
+    size_t half = a->size / 2;
+    for (size_t i = 0; i < a->tokens; i += KERNEL_LANES) {
+        tile_pairs(sums, queries, half, w->keys + i * half, KERNEL_LANES, half);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                STORE(w->scores + r * w->stride + i + v * LANES, FLOATS(sums[r][v]) * score_back);
+        }
+    }
+    for (size_t r = 0; r < rows; r++)
+        factors[r] = value_back * pack_weights(w->weights + r * w->stride / 2, w->scores + r * w->stride, a->tokens, w->stride);
+    memset(w->weights + rows * w->stride / 2, 0, (KERNEL_QUERIES - rows) * w->stride / 2 * sizeof *w->weights);
+    for (size_t i = 0; i < a->size; i += KERNEL_LANES) {
+        tile_pairs(sums, w->weights, w->stride / 2, w->values + i, a->size, w->weight_words);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < KERNEL_QUERIES; r++) {
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS && r < rows; v++)
+                STORE(out + r * out_stride + i + v * LANES, FLOATS(sums[r][v]) * factors[r]);
+        }
+    }
+}
+
+static void attend_head(float *out, size_t out_stride, const struct attention *a)
+{
+    struct words w = words_of(a);
+    float score_back = pack_scores(&w, a), value_back = pack_values(&w, a);
+    for (size_t first = 0; first < a->tokens; first += KERNEL_QUERIES) {
+        size_t rows = a->tokens - first < KERNEL_QUERIES ? a->tokens - first : KERNEL_QUERIES;
+        attend_queries(out + first * out_stride, out_stride, rows, &w, w.queries + first * a->size / 2, a, score_back, value_back);
+    }
 }
 
 static void scale_row(float *out, const float *x, size_t n, float factor)
@@ -295,7 +499,8 @@ const struct kernels KERNELS = {
     .gelu = gelu_row,
     .to_float = float_row,
     .to_bfloat = bfloat_row,
-    .softmax_float = softmax_float_row,
+    .multiply = multiply_rows,
+    .attend = attend_head,
     .softmax_bfloat = softmax_bfloat_row,
     .scale = scale_row,
 };

@@ -7,20 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIMENSIONS = 2, PACK_ROWS = 64 };
+#include "engine/kernels_bytes.h"
+
+enum { DIMENSIONS = 2, PACK_ROWS = 64, LIBRARY_ROW_STEP = 16, OWN_ROW_STEP = 4 };
 
 struct matmuls {
     dnnl_engine_t engine;
     char version[64];
-    bool fast_bfloat, seven_bits;
+    bool fast_bfloat, seven_bits, own_bytes;
 };
 
 struct packed {
+    int8_t *panels;                /* ours, or NULL and: */
     dnnl_memory_t memory;
     dnnl_primitive_desc_t pattern; /* owns the layout's description */
 };
 
 struct matmul {
+    struct matmul_shape own;       /* a product of ours; else m is 0 and: */
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
     dnnl_engine_t engine;
@@ -83,7 +87,7 @@ static bool has_bfloat(dnnl_cpu_isa_t isa)
     }
 }
 
-struct matmuls *matmuls_open(struct error *e)
+struct matmuls *matmuls_open(bool library_only, struct error *e)
 {
     struct matmuls *m = calloc(1, sizeof *m);
     if (!m) {
@@ -101,6 +105,7 @@ struct matmuls *matmuls_open(struct error *e)
 #if defined(__x86_64__)
     m->fast_bfloat = has_bfloat(isa);
     m->seven_bits = !has_vnni(isa);
+    m->own_bytes = !library_only && isa == dnnl_cpu_isa_avx2;
 #endif
     snprintf(m->version, sizeof m->version, "oneDNN %d.%d.%d, isa 0x%x%s%s", v->major, v->minor, v->patch, (unsigned)isa,
              m->fast_bfloat ? ", bf16" : "", m->seven_bits ? ", 7 bit" : "");
@@ -130,6 +135,11 @@ bool matmuls_seven_bits(const struct matmuls *m)
     return m->seven_bits;
 }
 
+size_t matmuls_row_step(const struct matmuls *m)
+{
+    return m->own_bytes ? OWN_ROW_STEP : LIBRARY_ROW_STEP;
+}
+
 /* ---- descriptions: everything that differs between the two APIs ------------------------------------------------------ */
 
 struct matrices { dnnl_data_type_t a, b, c; };
@@ -138,7 +148,6 @@ static struct matrices types_of(enum matmul_kind kind)
 {
     static const struct matrices types[] = {
         [MATMUL_BYTES] = {dnnl_u8, dnnl_s8, dnnl_s32},
-        [MATMUL_FLOAT] = {dnnl_f32, dnnl_f32, dnnl_f32},
         [MATMUL_BFLOAT] = {dnnl_bf16, dnnl_bf16, dnnl_f32},
     };
     return types[kind];
@@ -227,6 +236,16 @@ struct packed *packed_open(struct matmuls *m, const int8_t *rows, size_t n, size
         error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Out of memory packing the weights.");
         return NULL;
     }
+    if (m->own_bytes && bytes_suits(n, k)) {
+        p->panels = aligned_alloc(BYTES_ALIGN, bytes_packed_size(n, k));
+        if (p->panels) {
+            bytes_pack(p->panels, rows, n, k);
+            return p;
+        }
+        error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Out of memory packing the weights.");
+        free(p);
+        return NULL;
+    }
     struct matmul_shape any = {MATMUL_BYTES, PACK_ROWS, n, k, k, n, 0, 0}, plain = any;
     plain.b_rows = 1;
     plain.b_columns = k;
@@ -261,6 +280,7 @@ void packed_close(struct packed *p)
         dnnl_memory_destroy(p->memory);
     if (p->pattern)
         dnnl_primitive_desc_destroy(p->pattern);
+    free(p->panels);
     free(p);
 }
 
@@ -274,6 +294,10 @@ struct matmul *matmul_open(struct matmuls *m, const struct matmul_shape *shape, 
         return NULL;
     }
     out->engine = m->engine;
+    if (packed && packed->panels) {
+        out->own = *shape;
+        return out;
+    }
     dnnl_status_t status =
         describe(&out->desc, m->engine, shape, packed ? layout_of(packed->pattern, dnnl_query_weights_md) : NULL);
     if (status == dnnl_success)
@@ -349,7 +373,7 @@ struct matmul_call *matmul_call_open(struct matmul_thread *thread, const struct 
     }
     call->matmul = matmul;
     call->stream = thread->stream;
-    for (int i = 0; i < ARGS; i++) {
+    for (int i = 0; matmul->desc && i < ARGS; i++) {
         call->args[i].arg = names[i];
         dnnl_status_t status = dnnl_memory_create(&call->args[i].memory, layout_of(matmul->desc, what[i]), thread->engine,
                                                   DNNL_MEMORY_NONE);
@@ -373,6 +397,11 @@ void matmul_call_close(struct matmul_call *call)
 
 bool matmul_run(struct matmul_call *call, const void *a, const void *b, const struct packed *packed, void *c, void *scratch)
 {
+    const struct matmul_shape *own = &call->matmul->own;
+    if (own->m) {
+        bytes_multiply(a, packed->panels, c, own->m, own->n, own->k);
+        return true;
+    }
     dnnl_exec_arg_t args[ARGS];
     memcpy(args, call->args, sizeof args);
     bool ok = dnnl_memory_set_data_handle(args[ARG_A].memory, (void *)(uintptr_t)a) == dnnl_success &&

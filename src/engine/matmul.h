@@ -1,4 +1,5 @@
-/* matmul.h - matrix products by oneDNN. The only door to dnnl.h; hides the change of its API between 2.x and 3.x.
+/* matmul.h - matrix products by oneDNN. The only door to dnnl.h; hides the change of its API between 2.x and 3.x, and that
+ * products of bytes on machines with AVX2 and no VNNI are our own (kernels_bytes.h): oneDNN packs the weights anew there.
  *
  * A `matmul` is one compiled shape, immutable, shared by all threads. A `matmul_call` binds it to one thread: the thread's
  * stream and argument objects, made once, so that running it allocates nothing of ours. oneDNN runs single-threaded on the
@@ -14,7 +15,6 @@
 
 enum matmul_kind {
     MATMUL_BYTES, /* A u8, B s8, C s32 */
-    MATMUL_FLOAT, /* A, B, C f32 */
     MATMUL_BFLOAT /* A, B bf16, C f32 */
 };
 
@@ -31,13 +31,17 @@ struct matmul_call;
 struct matmul_thread;
 struct packed;       /* B packed once into the layout the products want, shared by all threads */
 
-struct matmuls *matmuls_open(struct error *e) __attribute__((warn_unused_result));
+/* `library_only`: products of bytes by oneDNN wherever they would be our own, to compare the two. */
+struct matmuls *matmuls_open(bool library_only, struct error *e) __attribute__((warn_unused_result));
 void matmuls_close(struct matmuls *matmuls);
 const char *matmuls_version(const struct matmuls *matmuls); /* "oneDNN 2.6.3, AVX512_CORE_AMX" */
 bool matmuls_fast_bfloat(const struct matmuls *matmuls);    /* bf16 products are faster than f32 ones here */
 /* True where bytes must stay below 128: without VNNI, sums of two products saturate at 16 bits (oneDNN's developer guide,
  * "Nuances of int8 computations"). */
 bool matmuls_seven_bits(const struct matmuls *matmuls);
+/* Rows of a product of bytes are worth rounding up to a multiple of this: what oneDNN would compute anyway, and it compiles
+ * every count of rows once. */
+size_t matmuls_row_step(const struct matmuls *matmuls);
 
 /* Packs s8 B[k][n], given as its transpose rows[n][k] (one row per output), for products with any m. */
 struct packed *packed_open(struct matmuls *matmuls, const int8_t *rows, size_t n, size_t k, struct error *e)

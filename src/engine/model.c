@@ -121,8 +121,8 @@ static bool read_wide(struct model *m, const json_t *config, const char *path, s
 
 static bool check(const struct model *m, const char *path, struct error *e)
 {
-    if (m->hidden % m->heads || m->hidden % 16 || m->intermediate % 16 || m->hidden / m->heads % 16)
-        return REFUSE(e, "hidden_size, intermediate_size and hidden_size / num_attention_heads of %s must be multiples of 16.", path);
+    if (m->hidden % m->heads || m->hidden % 16 || m->intermediate % 16 || m->hidden / m->heads % 32)
+        return REFUSE(e, "hidden_size and intermediate_size of %s must be multiples of 16, hidden_size / num_attention_heads of 32.", path);
     if (m->window > m->positions)
         return REFUSE(e, "window of %s is %zu, more than max_position_embeddings, %zu.", path, m->window, m->positions);
     if (m->window < m->head_pieces + 32)

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "engine/kernels.h"
+#include "engine/kernels_bytes.h"
 
 enum { N = 384, ROWS = 20 };
 
@@ -107,24 +108,107 @@ static void softmax_sums_to_one_and_leaves_padding_out(void **state)
     static _Alignas(64) uint16_t rounded[N];
     size_t count;
     const struct kernels *const *kernels = all(&count);
-    for (size_t n = 0; n < count * ROWS; n++) {
-        const struct kernels *k = kernels[n % count];
+    for (size_t n = 0; n < ROWS; n++) {
+        const struct kernels *k = kernels[0]; /* the others' may need the machine's bf16 instruction */
         size_t real = 1 + (size_t)rand() % N;
         double sum = 0, most = -1e9;
         fill();
         for (size_t i = 0; i < real; i++)
             most = x[i] > most ? x[i] : most;
         for (size_t i = 0; i < real; i++)
-            sum += exp(x[i] - most);
-        double factor = k->softmax_float(y, x, real, N);
-        for (size_t i = 0; i < N; i++)
-            check(k, "softmax", y[i] * factor, i < real ? exp(x[i] - most) / sum : 0, 1e-5);
-        if (k == &kernels_plain) { /* the others' need the machine's bf16 instruction */
-            factor = k->softmax_bfloat(rounded, x, real, N);
-            for (size_t i = 0; i < N; i++) {
-                union { uint32_t bits; float value; } wide = {(uint32_t)rounded[i] << 16};
-                check(k, "softmax in bf16", wide.value * factor, i < real ? exp(x[i] - most) / sum : 0, 0.004);
+            sum += exp2(x[i] - most);
+        double factor = k->softmax_bfloat(rounded, x, real, N);
+        for (size_t i = 0; i < N; i++) {
+            union { uint32_t bits; float value; } wide = {(uint32_t)rounded[i] << 16};
+            check(k, "softmax in bf16", wide.value * factor, i < real ? exp2(x[i] - most) / sum : 0, 0.004);
+        }
+    }
+}
+
+enum { TOKENS = 77, SIZE = 32 };
+
+/* What attention says of query `i` in double precision. */
+static void plain_attention(double out[SIZE], const struct attention *a, size_t i)
+{
+    double scores[TOKENS], most = -1e9, sum = 0;
+    for (size_t t = 0; t < a->tokens; t++) {
+        scores[t] = 0;
+        for (size_t j = 0; j < SIZE; j++)
+            scores[t] += (double)a->queries[i * SIZE + j] * a->keys[t * SIZE + j];
+        most = scores[t] > most ? scores[t] : most;
+    }
+    memset(out, 0, SIZE * sizeof *out);
+    for (size_t t = 0; t < a->tokens; t++) {
+        double weight = exp2(scores[t] - most);
+        sum += weight;
+        for (size_t j = 0; j < SIZE; j++)
+            out[j] += weight * a->values[t * SIZE + j];
+    }
+    for (size_t j = 0; j < SIZE; j++)
+        out[j] /= sum;
+}
+
+static void attention_weighs_the_values(void **state)
+{
+    (void)state;
+    enum { STRIDE = 2 * SIZE };
+    static _Alignas(64) float queries[TOKENS * SIZE], keys[TOKENS * SIZE], values[TOKENS * SIZE], out[(TOKENS + 1) * STRIDE];
+    size_t count;
+    void *scratch = malloc(kernels_attention_bytes(TOKENS, SIZE));
+    const struct kernels *const *kernels = all(&count);
+    for (size_t n = 0; n < count * ROWS; n++) {
+        const struct kernels *k = kernels[n % count];
+        size_t tokens = n < count ? 1 : n < 2 * count ? TOKENS : 1 + (size_t)rand() % TOKENS;
+        for (size_t i = 0; i < TOKENS * SIZE; i++) {
+            queries[i] = (float)uniform(-1, 1);
+            keys[i] = (float)uniform(-2, 2);
+            values[i] = (float)uniform(-3, 3);
+        }
+        for (size_t i = 0; i < sizeof out / sizeof *out; i++)
+            out[i] = 77;
+        struct attention a = {queries, keys, values, tokens, SIZE, scratch};
+        k->attend(out, STRIDE, &a);
+        for (size_t i = 0; i < tokens; i++) {
+            double expected[SIZE];
+            plain_attention(expected, &a, i);
+            for (size_t j = 0; j < SIZE; j++)
+                check(k, "attention", out[i * STRIDE + j], expected[j], 1e-3);
+        }
+        for (size_t j = 0; j < STRIDE; j++)
+            check(k, "nothing past the last query", out[tokens * STRIDE + j], 77, 0);
+    }
+    free(scratch);
+}
+
+/* Weights so small that all sums of four fit, and larger ones: both ways of the product, whole and broken panels. */
+static void products_of_bytes_are_exact(void **state)
+{
+    (void)state;
+    enum { M = 7, K = 64, MOST = 88 };
+    static _Alignas(64) uint8_t a[M * K];
+    static _Alignas(64) int8_t rows[MOST * K];
+    static int32_t c[M * MOST];
+    if (!bytes_suits(8, 8)) {
+        print_message("no AVX2 here: the product of bytes is not run\n");
+        skip();
+    }
+    for (size_t n = 8; n <= MOST; n += 8) {
+        for (size_t largest = 40; largest <= 127; largest += 29) {
+            int8_t *packed = aligned_alloc(BYTES_ALIGN, bytes_packed_size(n, K));
+            assert_non_null(packed);
+            for (size_t i = 0; i < sizeof a; i++)
+                a[i] = (uint8_t)(rand() % 3 ? 127 : rand() % 128);
+            for (size_t i = 0; i < n * K; i++)
+                rows[i] = (int8_t)(largest == 40 || rand() % 4 ? (rand() % 2 ? 1 : -1) * (int)largest : rand() % 255 - 127);
+            bytes_pack(packed, rows, n, K);
+            bytes_multiply(a, packed, c, M, n, K);
+            for (size_t i = 0; i < M * n; i++) {
+                int32_t sum = 0;
+                for (size_t j = 0; j < K; j++)
+                    sum += a[i / n * K + j] * rows[i % n * K + j];
+                assert_int_equal(c[i], sum);
             }
+            free(packed);
         }
     }
 }
@@ -155,6 +239,8 @@ int main(void)
         cmocka_unit_test(products_and_gelu),
         cmocka_unit_test(quantising_loses_at_most_half_a_step),
         cmocka_unit_test(softmax_sums_to_one_and_leaves_padding_out),
+        cmocka_unit_test(attention_weighs_the_values),
+        cmocka_unit_test(products_of_bytes_are_exact),
         cmocka_unit_test(norms_have_the_asked_mean_and_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,10 @@ def gelu(v):
 
 
 class Model:
-    def __init__(self, folder):
+    """top: largest quantised activation of int8 weights; the engine's is 255, and 127 on processors without VNNI."""
+
+    def __init__(self, folder, top=255):
+        self.top = top
         config = json.load(open(os.path.join(folder, "config.json")))
         self.config = {**(DEFAULTS if config.get("format", 1) >= 2 else FIRST_FORMAT), **config}
         raw = load_file(os.path.join(folder, "model.safetensors"))
@@ -131,7 +134,7 @@ class Model:
             x = x * self.w.get(name.replace("self.key", "self.query").replace("self.value", "self.query") + ".smooth", 1)
             wide = WIDE_NAMES[name.split(".", 4)[4]] in self.config.get("wide_activations", [])
             low, high = np.minimum(x.min(-1, keepdims=True), 0), np.maximum(x.max(-1, keepdims=True), 0)
-            scale = np.maximum(high - low, 1e-12) / (65535 if wide else 255)
+            scale = np.maximum(high - low, 1e-12) / ((self.top + 1) ** 2 - 1 if wide else self.top)
             zero = np.rint(-low / scale)
             x = (np.rint(x / scale + zero) - zero) * scale
         return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]

@@ -1,7 +1,7 @@
 """The engine against the reference on the weights that ship: tests/data/golden.jsonl.gz, written by `make golden`.
 
-Both compute with the same int8 weights and quantise activations alike, so what differs is the order of float sums and the
-kernels' approximations. A field agrees when all its spans are the same, a choice when the option is, a member of a list of
+Both compute with the same int8 weights and quantise activations alike (to 8 bits, or 7 on processors without VNNI: the file
+holds what the reference finds with either), so what differs is the order of float sums and the kernels' approximations. A field agrees when all its spans are the same, a choice when the option is, a member of a list of
 records when it stands in the same rows.
 """
 import gzip
@@ -49,11 +49,11 @@ def option_said(leaf, value):
     return None if value is None else options.index(value)
 
 
-def compared(line, answer):
+def compared(line, found, answer):
     """Yields (path, reference, engine) per field."""
     details, text = answer["metadata"]["fields"], line["document_text"]
     leaves = flat(line["template"], answer["extracted_data"])
-    for f in line["found"]:
+    for f in found:
         path = f["path"]
         if f["kind"] == "records":
             leaf, rows = leaves[path]
@@ -68,6 +68,12 @@ def compared(line, answer):
             yield path, [s[:2] for s in f["spans"]], [p for p in [place(details[path])] if p]
 
 
+def largest_activation():
+    told = subprocess.run([BINARY, "bench", "--json", "--tokens", "64", "--ms", "50", "--model", MODEL],
+                          stdout=subprocess.PIPE, check=True)
+    return "127" if "7 bit" in json.loads(told.stdout)["engine"] else "255"
+
+
 def test_shipped_model_agrees_with_the_reference(model):
     with gzip.open(GOLDEN, "rt", encoding="utf-8") as file:
         head, *lines = map(json.loads, file)
@@ -78,14 +84,15 @@ def test_shipped_model_agrees_with_the_reference(model):
                           stdout=subprocess.PIPE, timeout=900)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(lines)
+    top = largest_activation()
     fields = differ = 0
     for line, answer in zip(lines, answers):
         if answer["status"] == "failed":
             pytest.fail(f"{answer['error']} for {json.dumps(line['template'])[:300]}")
-        for path, wanted, got in compared(line, answer):
+        for path, wanted, got in compared(line, line["found"][top], answer):
             fields += 1
             if wanted != got:
                 differ += 1
                 print(f"{path}: reference {wanted}, engine {got}")
-    print(f"agreement with the reference on the shipped weights: {fields - differ} of {fields}, {1 - differ / fields:.2%}")
+    print(f"agreement with the reference on the shipped weights (activations up to {top}): {fields - differ} of {fields}, {1 - differ / fields:.2%}")
     assert 1 - differ / fields >= AGREEMENT

@@ -1,7 +1,8 @@
 /* doctor.h - what the checks of `refractr doctor` share: what they look at and where they put what they found.
  *
  * A check is a function in the table of doctor.c. It calls `found` at least once unless an earlier check has already found
- * why it cannot look. Nothing is changed by looking. */
+ * why it cannot look. Looking changes nothing, but that opening the store of an older version brings it up to date, as every
+ * command does. Whatever makes `serve` need one more thing adds its check to the table. */
 #ifndef REFRACTR_CLI_DOCTOR_H
 #define REFRACTR_CLI_DOCTOR_H
 

@@ -76,9 +76,10 @@ void check_folder(struct examination *x)
 {
     struct stat info;
     int before = x->counts[FAULT];
-    if (stat(x->data, &info) < 0 || !S_ISDIR(info.st_mode)) {
+    bool there = stat(x->data, &info) == 0;
+    if (!there || !S_ISDIR(info.st_mode)) {
         found(x, FAULT, "`refractr account create NAME` makes one; --data names another", "no data folder at %s: %s", x->data,
-              errno == ENOENT ? strerror(errno) : "not a folder, or not to be reached");
+              there ? "not a folder" : strerror(errno));
         return;
     }
     x->data_usable = check_owner(x, x->data, &info) && check_entries(x);

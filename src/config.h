@@ -63,6 +63,8 @@ const char *config_data_dir(const char *given);
 struct serve_options {
     const char *data, *host, *model, *durability, *log_level, *contact, *public_url, *packs, *stripe_key, *stripe_secret, *stripe_url;
     const char *webhook_retries;
+    const char *engine, *upstream, *upstream_model, *upstream_key, *upstream_prompt;
+    int64_t upstream_concurrency, upstream_timeout, upstream_context, auto_threshold;
     int64_t port, threads, queue, retention, rate, poll_rate, deadline_ms, idle_timeout, connections;
     int64_t signin_tries, demo_rate;
     bool trust_proxy, signup, webhook_allow_private;

@@ -71,6 +71,7 @@ void handle_metrics(void *context, struct request *r)
         fprintf(out, "# HELP refractr_info The program and the model it runs.\n# TYPE refractr_info gauge\n"
                      "refractr_info{version=\"%s\",model=\"%s\"} 1\n", REFRACTR_VERSION, engine_model_name(api->options.engine));
         print_jobs(api->options.jobs, out);
+        engine_metrics(api->options.engine, out);
         print_store(api->options.store, out);
         server_metrics(request_server(r), out);
     }

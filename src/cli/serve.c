@@ -47,6 +47,11 @@ static volatile sig_atomic_t shutdown_mode = SHUTDOWN_NONE;
 
 /* ---- open ----------------------------------------------------------------------------------------------------------- */
 
+static enum engine_kind engine_kind_of(const char *name)
+{
+    return !strcmp(name, "remote") ? ENGINE_REMOTE : !strcmp(name, "auto") ? ENGINE_AUTO : ENGINE_EMBEDDED;
+}
+
 static bool open_modules(struct service *s, const struct serve_options *o, struct error *e)
 {
     struct store_options store = {.data_dir = config_data_dir(o->data),
@@ -54,15 +59,23 @@ static bool open_modules(struct service *s, const struct serve_options *o, struc
                                   .create = true,
                                   .service = true};
     struct access_options access = {.extract_per_minute = (int)o->rate, .poll_per_minute = (int)o->poll_rate};
-    struct engine_options engine = {.model_dir = o->model,
+    struct engine_options engine = {.kind = engine_kind_of(o->engine),
+                                    .upstream = {.urls = o->upstream,
+                                                 .model = o->upstream_model,
+                                                 .key_file = o->upstream_key,
+                                                 .prompt = o->upstream_prompt,
+                                                 .concurrency = (int)o->upstream_concurrency,
+                                                 .timeout_ms = (int)o->upstream_timeout,
+                                                 .context = (int)o->upstream_context},
+                                    .threshold_percent = (int)o->auto_threshold,
+                                    .model_dir = o->model,
                                     .data_dir = store.data_dir,
                                     .threads = (int)o->threads,
                                     .stub = o->stub_engine,
                                     .stub_delay_ms = (int)o->engine_delay_ms};
     struct jobs_options jobs = {.queue_limit = (int)o->queue,
                                 .retention_s = (int)o->retention,
-                                .deadline_ms = (int)o->deadline_ms,
-                                .engine_slots = 2 * (int)o->threads};
+                                .deadline_ms = (int)o->deadline_ms};
     struct account_options account = {.signup = o->signup, .signin_tries = (int)o->signin_tries};
     struct billing_options billing = {.packs_file = o->packs,
                                       .key_file = o->stripe_key,

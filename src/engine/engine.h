@@ -1,6 +1,7 @@
 /* engine.h - document + compiled template -> values. The whole of what the service knows about extraction.
  *
- * Behind it: local.c (the embedded model) and, chosen at open, others. Nothing here knows HTTP, SQL, keys or credits.
+ * Behind it, chosen at open: local.c (the embedded model), remote.c (a pool of OpenAI-compatible servers) and auto.c (the
+ * first, and the second where the first is unsure). Nothing here knows SQL, keys or credits, nor how requests come in.
  * Called by job/ (service) and by the command line (extract, bench). */
 #ifndef REFRACTR_ENGINE_ENGINE_H
 #define REFRACTR_ENGINE_ENGINE_H
@@ -8,13 +9,31 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "engine/template.h"
 
 struct engine;
 
+enum engine_kind { ENGINE_EMBEDDED, ENGINE_REMOTE, ENGINE_AUTO };
+
+struct upstream_options {  /* of the remote engine; strings are borrowed during engine_open only */
+    const char *urls;      /* "http://gpu1:8000,http://gpu2:8000", ENGINE_UPSTREAMS_MAX at most */
+    const char *model;     /* NULL: the first one the server lists */
+    const char *key_file;  /* holds the key sent as Authorization: Bearer; NULL: none */
+    const char *prompt;    /* "chat", "nuextract", or "auto": by the model's name */
+    int concurrency;       /* requests at once, per upstream */
+    int timeout_ms;        /* of one request */
+    int context;           /* tokens of the model's window; 0: what the server says */
+};
+
+enum { ENGINE_UPSTREAMS_MAX = 16, ENGINE_CONCURRENCY_MAX = 64 };
+
 struct engine_options {
+    enum engine_kind kind;
+    struct upstream_options upstream;
+    int threshold_percent;    /* auto: a field whose confidence is below this is asked of the pool too */
     const char *model_dir; /* holds model.safetensors, vocab.txt, config.json; NULL: searched (beside the binary, ...) */
     const char *data_dir;  /* or NULL; <data_dir>/model is searched before the places beside the binary */
     int threads;           /* 0: one per core */
@@ -53,6 +72,10 @@ bool engine_extract(struct engine *engine, const char *text, size_t text_bytes, 
                     bool details, struct engine_answer *answer) __attribute__((warn_unused_result));
 void engine_answer_clear(struct engine_answer *answer);
 
+/* How many tasks it is worth handing over at once; more would only wait in here. */
+int engine_slots(const struct engine *engine);
+/* Prometheus lines on how the upstreams do; nothing where there are none. */
+void engine_metrics(struct engine *engine, FILE *out);
 const char *engine_model_name(const struct engine *engine); /* "refractr-mini 1.0 (sha256 ab12...)", for logs, metrics */
 
 #endif

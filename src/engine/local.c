@@ -1,4 +1,4 @@
-/* local.c - the engine: tasks in, answers out, on worker threads. See engine.h.
+/* local.c - the embedded engine: tasks in, answers out, on worker threads. See engine.h; opened by engine.c.
  *
  *     submit -> waiting (until ready_ms) -> preparing on a worker: tokenize, plan windows
  *            -> runnable: workers take one window at a time, tasks in turn, so a long document does not hold up short ones
@@ -19,6 +19,7 @@
 #include "engine/decode.h"
 #include "engine/encoder.h"
 #include "engine/engine.h"
+#include "engine/engines.h"
 #include "engine/find_model.h"
 #include "engine/model.h"
 #include "engine/text.h"
@@ -43,7 +44,8 @@ struct task {
     struct findings findings;
 };
 
-struct engine {
+struct local {
+    struct engine base;
     struct engine_options options;
     struct model model;
     struct weights *weights;
@@ -62,7 +64,7 @@ struct engine {
 };
 
 struct worker {
-    struct engine *engine;
+    struct local *engine;
     struct encoder_worker *encoder; /* NULL in the stub */
     struct window window;
     struct findings findings;       /* of the window at hand */
@@ -122,7 +124,7 @@ static bool index_paragraphs(struct task *task, bool wanted)
     return task->ends != NULL;
 }
 
-static bool prepare(const struct engine *engine, struct worker *worker, struct task *task)
+static bool prepare(const struct local *engine, struct worker *worker, struct task *task)
 {
     size_t count;
     const struct field *fields = template_fields(task->given.plan, &count);
@@ -133,7 +135,7 @@ static bool prepare(const struct engine *engine, struct worker *worker, struct t
                      &worker->scratch, &task->error);
 }
 
-static bool run_window(const struct engine *engine, struct worker *worker, struct task *task, size_t number, struct error *e)
+static bool run_window(const struct local *engine, struct worker *worker, struct task *task, size_t number, struct error *e)
 {
     const struct pass *pass;
     struct scores scores;
@@ -168,7 +170,7 @@ static void free_task(struct task *task)
 }
 
 /* Builds the answer, hands it over and frees the task. */
-static void finish(struct engine *engine, struct task *task)
+static void finish(struct local *engine, struct task *task)
 {
     struct engine_answer answer = {.ok = !task->failed, .error = task->error};
     if (answer.ok && engine->options.stub) {
@@ -194,7 +196,7 @@ static void finish(struct engine *engine, struct task *task)
 
 /* ---- the queue: all with the engine's lock held ------------------------------------------------------------------------ */
 
-static void push(struct engine *engine, struct task *task)
+static void push(struct local *engine, struct task *task)
 {
     task->next = NULL;
     *engine->tail = task;
@@ -211,14 +213,14 @@ static struct task *pop(struct task **head, struct task ***tail)
     return task;
 }
 
-static void hold_back(struct engine *engine, struct task *task)
+static void hold_back(struct local *engine, struct task *task)
 {
     *engine->late_tail = task;
     engine->late_tail = &task->next;
     pthread_cond_signal(&engine->work);
 }
 
-static void wait_for_work(struct engine *engine)
+static void wait_for_work(struct local *engine)
 {
     if (!engine->late) {
         pthread_cond_wait(&engine->work, &engine->lock);
@@ -230,7 +232,7 @@ static void wait_for_work(struct engine *engine)
 }
 
 /* The next task with something to do, taken off the queue; NULL when the engine closes and all is done. */
-static struct task *next_task(struct engine *engine)
+static struct task *next_task(struct local *engine)
 {
     for (;;) {
         while (engine->late && engine->late->ready_ms <= now_ms())
@@ -245,7 +247,7 @@ static struct task *next_task(struct engine *engine)
 
 /* ---- workers ----------------------------------------------------------------------------------------------------------- */
 
-static void do_prepare(struct engine *engine, struct worker *worker, struct task *task)
+static void do_prepare(struct local *engine, struct worker *worker, struct task *task)
 {
     bool stub = engine->options.stub, ok = stub || prepare(engine, worker, task);
     task->failed = !ok;
@@ -259,7 +261,7 @@ static void do_prepare(struct engine *engine, struct worker *worker, struct task
     pthread_mutex_unlock(&engine->lock);
 }
 
-static void do_window(struct engine *engine, struct worker *worker, struct task *task, size_t number)
+static void do_window(struct local *engine, struct worker *worker, struct task *task, size_t number)
 {
     struct error error = {0};
     bool ok = run_window(engine, worker, task, number, &error);
@@ -277,7 +279,7 @@ static void do_window(struct engine *engine, struct worker *worker, struct task 
 static void *work(void *argument)
 {
     struct worker *worker = argument;
-    struct engine *engine = worker->engine;
+    struct local *engine = worker->engine;
     encoder_thread_start();
     pthread_mutex_lock(&engine->lock);
     for (struct task *task; (task = next_task(engine));) {
@@ -300,7 +302,7 @@ static void *work(void *argument)
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------------ */
 
-static bool open_model(struct engine *engine, struct error *e)
+static bool open_model(struct local *engine, struct error *e)
 {
     char folder[MODEL_PATH], path[MODEL_PATH + 32];
     if (!find_model(engine->options.model_dir, engine->options.data_dir, folder, sizeof folder, e))
@@ -335,7 +337,7 @@ static void close_worker(struct worker *worker)
     free(worker);
 }
 
-static bool start_worker(struct engine *engine, struct error *e)
+static bool start_worker(struct local *engine, struct error *e)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
@@ -356,39 +358,9 @@ static bool start_worker(struct engine *engine, struct error *e)
     return true;
 }
 
-struct engine *engine_open(const struct engine_options *options, struct error *e)
+static void close_local(struct engine *base)
 {
-    struct engine *engine = calloc(1, sizeof *engine);
-    if (!engine) {
-        error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Out of memory opening the engine.");
-        return NULL;
-    }
-    engine->options = *options;
-    engine->tail = &engine->head;
-    engine->late_tail = &engine->late;
-    pthread_mutex_init(&engine->lock, NULL);
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&engine->work, &clock);
-    pthread_condattr_destroy(&clock);
-    snprintf(engine->name, sizeof engine->name, "stub");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int threads = options->threads > 0 ? options->threads : cores > 0 ? (int)cores : 1;
-    bool ok = options->stub || open_model(engine, e);
-    for (int i = 0; ok && i < threads && i < MAX_THREADS; i++)
-        ok = start_worker(engine, e);
-    engine->options.model_dir = engine->options.data_dir = NULL; /* the caller's, not needed any more */
-    if (ok)
-        return engine;
-    engine_close(engine);
-    return NULL;
-}
-
-void engine_close(struct engine *engine)
-{
-    if (!engine)
-        return;
+    struct local *engine = (struct local *)base;
     pthread_mutex_lock(&engine->lock);
     engine->closing = true;
     pthread_cond_broadcast(&engine->work);
@@ -405,15 +377,22 @@ void engine_close(struct engine *engine)
     free(engine);
 }
 
-const char *engine_model_name(const struct engine *engine)
+static const char *name_of(const struct engine *base)
 {
-    return engine->name;
+    return ((const struct local *)base)->name;
+}
+
+/* One task at work and one behind it for every thread. */
+static int slots_of(const struct engine *base)
+{
+    return 2 * ((const struct local *)base)->thread_count;
 }
 
 /* ---- tasks -------------------------------------------------------------------------------------------------------------- */
 
-bool engine_submit(struct engine *engine, const struct engine_task *given, struct error *e)
+static bool submit(struct engine *base, const struct engine_task *given, struct error *e)
 {
+    struct local *engine = (struct local *)base;
     struct task *task = calloc(1, sizeof *task);
     if (!task)
         return error_set(e, ERR_INTERNAL, "", "Out of memory accepting the job.");
@@ -436,40 +415,36 @@ bool engine_submit(struct engine *engine, const struct engine_task *given, struc
     return error_set(e, ERR_SHUTTING_DOWN, "", "The service is shutting down.");
 }
 
-struct wait { pthread_mutex_t lock; pthread_cond_t done; bool is_done; struct engine_answer *answer; };
+/* ---- as an engine ------------------------------------------------------------------------------------------------------- */
 
-static void wake(void *argument, struct engine_answer *answer)
-{
-    struct wait *wait = argument;
-    pthread_mutex_lock(&wait->lock);
-    *wait->answer = *answer;
-    wait->is_done = true;
-    pthread_cond_signal(&wait->done);
-    pthread_mutex_unlock(&wait->lock);
-}
+static const struct engine_verbs local_verbs = {.close = close_local, .submit = submit, .name = name_of, .slots = slots_of};
 
-bool engine_extract(struct engine *engine, const char *text, size_t text_bytes, const struct template_plan *plan, bool details,
-                    struct engine_answer *answer)
+struct engine *local_open(const struct engine_options *options, struct error *e)
 {
-    struct wait wait = {.answer = answer};
-    *answer = (struct engine_answer){0};
-    pthread_mutex_init(&wait.lock, NULL);
-    pthread_cond_init(&wait.done, NULL);
-    struct engine_task task = {text, text_bytes, plan, details, wake, &wait};
-    bool submitted = engine_submit(engine, &task, &answer->error);
-    pthread_mutex_lock(&wait.lock);
-    while (submitted && !wait.is_done)
-        pthread_cond_wait(&wait.done, &wait.lock);
-    pthread_mutex_unlock(&wait.lock);
-    pthread_cond_destroy(&wait.done);
-    pthread_mutex_destroy(&wait.lock);
-    return answer->ok;
-}
-
-void engine_answer_clear(struct engine_answer *answer)
-{
-    json_decref(answer->data);
-    json_decref(answer->fields);
-    json_decref(answer->warnings);
-    *answer = (struct engine_answer){0};
+    struct local *engine = calloc(1, sizeof *engine);
+    if (!engine) {
+        error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Out of memory opening the engine.");
+        return NULL;
+    }
+    engine->base.verbs = &local_verbs;
+    engine->options = *options;
+    engine->tail = &engine->head;
+    engine->late_tail = &engine->late;
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&engine->work, &clock);
+    pthread_condattr_destroy(&clock);
+    snprintf(engine->name, sizeof engine->name, "stub");
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int threads = options->threads > 0 ? options->threads : cores > 0 ? (int)cores : 1;
+    bool ok = options->stub || open_model(engine, e);
+    for (int i = 0; ok && i < threads && i < MAX_THREADS; i++)
+        ok = start_worker(engine, e);
+    engine->options.model_dir = engine->options.data_dir = NULL; /* the caller's, not needed any more */
+    if (ok)
+        return &engine->base;
+    close_local(&engine->base);
+    return NULL;
 }

@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -578,7 +577,7 @@ struct jobs *jobs_open(struct store *store, struct engine *engine, const struct 
     jobs->store = store;
     jobs->engine = engine;
     jobs->options = *options;
-    if (jobs->options.engine_slots == 0) jobs->options.engine_slots = 2 * (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (jobs->options.engine_slots == 0) jobs->options.engine_slots = engine_slots(engine);
     pthread_mutex_init(&jobs->lock, NULL);
     cond_init_monotonic(&jobs->wake);
     cond_init_monotonic(&jobs->drained);

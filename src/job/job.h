@@ -24,7 +24,7 @@ struct jobs_options {
     int queue_limit;       /* jobs accepted and not finished, all accounts; more: 503 queue_full. Default 1000 */
     int retention_s;       /* finished jobs are kept this long, then 404. Default 86400 */
     int deadline_ms;       /* a waiter is answered 504 after this; default 30000 */
-    int engine_slots;      /* tasks the engine holds at once; 0: twice the cores. More wait here, one queue per account */
+    int engine_slots;      /* tasks the engine holds at once; 0: as many as it likes. More wait here, one queue per account */
 };
 
 enum job_state { JOB_PENDING, JOB_RUNNING, JOB_SUCCESS, JOB_FAILED };

@@ -107,6 +107,8 @@ void engine_answer_clear(struct engine_answer *answer)
     *answer = (struct engine_answer){.ok = false};
 }
 
+int engine_slots(const struct engine *engine) { return (void)engine, 2 * FAKE_THREADS; }
+
 const char *engine_model_name(const struct engine *engine) { return (void)engine, "fake"; }
 
 #endif

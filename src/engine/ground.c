@@ -229,7 +229,10 @@ static void try_number(const struct ground *g, const struct sought *s, size_t i,
         for (size_t start = first; start <= i; start++) {
             if (ends[n] - start > NUMBER_CODES || !reads_as(g, start, ends[n] - 1, wanted))
                 continue;
-            consider(g, s, best, 4, start, ends[n] - 1);
+            size_t last = ends[n] - 1;
+            while (start == i && last > i && g->codes[last] < 0x80 && strchr(").,;:\"'", (int)g->codes[last]))
+                last--; /* of the sentence, not of the number */
+            consider(g, s, best, 4, start, last);
             return;
         }
     }

@@ -2,9 +2,9 @@
 # Installs (or only checks for) the Debian packages each purpose needs, and the tests' Python packages in a folder of
 # their own. Quick when nothing is missing.
 #
-#   tools/deps.sh check   build|test|browser|clients|fuzz   exit 1 and say what to do when something is missing
-#   tools/deps.sh install build|test|browser|clients|fuzz   apt-get install what is missing (root, or sudo)
-#   tools/deps.sh venv DIR REQUIREMENTS             Python environment in DIR with these packages
+#   tools/deps.sh check   build|test|browser|clients|fuzz|llama   exit 1 and say what to do when something is missing
+#   tools/deps.sh install build|test|browser|clients|fuzz|llama   apt-get install what is missing (root, or sudo)
+#   tools/deps.sh venv DIR REQUIREMENTS                   Python environment in DIR with these packages
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
@@ -13,6 +13,7 @@ test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light bubblewr
 bench="$build curl wrk hey"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
+llama="$test cmake g++"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
 clients="$test"
 command -v npm >/dev/null || { browser="$browser npm"; clients="$clients npm"; }
@@ -31,6 +32,7 @@ list_of() {
     clients) echo "$clients" ;;
     fuzz) echo "$fuzz" ;;
     bench) echo "$bench" ;;
+    llama) echo "$llama" ;;
     run) echo "$run" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;
     esac

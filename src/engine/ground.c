@@ -12,13 +12,15 @@
 enum {
     STEP = 256,          /* bytes between two entries of `chars` */
     SHORT = 4,           /* words this short are looked for as whole words only */
-    SOUGHT_MAX = 2000,   /* code points; longer answers are not looked for */
+    SOUGHT_MAX = 10000,  /* code points; longer answers are not looked for */
+    PLACES_MAX = 2000,   /* of the same words; more are not compared */
     FUZZY_MIN = 6,       /* code points; below, one edit changes too much */
     FUZZY_MAX = 200,
     EDITS_OF = 6,        /* one edit is forgiven for so many code points */
     KEY_REACH = 60,      /* folded code points before a place in which the field's name is looked for */
     NUMBER_CODES = 40,
     DATE_WORDS = 6,
+    MEANING_STEPS = 50,  /* reading for numbers and dates costs about so much a code point */
     DATE_BYTES = 48,
     NAME_BYTES = 1024,   /* of a key's words */
 };
@@ -187,8 +189,8 @@ static struct found found_at(const struct ground *g, const struct sought *s, con
 
 static void find_words(const struct ground *g, const struct sought *s, const uint32_t *codes, size_t count, struct choice *best)
 {
-    size_t from = index_of(g, s->from), to = index_of(g, s->to);
-    for (size_t i = from; i + count <= to; i++) {
+    size_t from = index_of(g, s->from), to = index_of(g, s->to), places = 0;
+    for (size_t i = from; i + count <= to && places < PLACES_MAX; i++) {
         if (g->codes[i] != codes[0] || memcmp(g->codes + i, codes, count * sizeof *codes))
             continue;
         bool whole = !joined(g, i) && !joined(g, i + count);
@@ -197,6 +199,7 @@ static void find_words(const struct ground *g, const struct sought *s, const uin
         size_t start = g->from[i], end = end_of(g, i + count - 1);
         bool same = end - start == s->bytes && !memcmp(g->text + start, s->text, s->bytes);
         consider(g, s, best, whole ? !same : 2 + !same, i, i + count - 1);
+        places++;
     }
 }
 
@@ -289,10 +292,22 @@ static void find_date(const struct ground *g, const struct sought *s, const char
     }
 }
 
+/* Takes `each` steps for every code of the piece from what may be spent. */
+static bool spend(const struct ground *g, const struct sought *s, size_t each)
+{
+    size_t steps = (index_of(g, s->to) - index_of(g, s->from)) * each;
+    if (steps > *s->work)
+        return false;
+    *s->work -= steps;
+    return true;
+}
+
 /* What the model said, if it is a number or a date and the field may hold one. */
 static void find_meaning(const struct ground *g, const struct sought *s, struct choice *best)
 {
     char date[DATE_TEXT];
+    if (!spend(g, s, MEANING_STEPS))
+        return;
     double value;
     bool percent;
     enum field_type type = s->field->type;
@@ -343,9 +358,8 @@ static void find_nearest(const struct ground *g, const struct sought *s, const u
 {
     struct cell column[FUZZY_MAX + 1];
     size_t from = index_of(g, s->from), to = index_of(g, s->to), limit = count / EDITS_OF;
-    if (count < FUZZY_MIN || count > FUZZY_MAX || (to - from) * count > *s->work)
+    if (count < FUZZY_MIN || count > FUZZY_MAX || !spend(g, s, count))
         return;
-    *s->work -= (to - from) * count;
     for (size_t k = 0; k <= count; k++)
         column[k] = (struct cell){(uint32_t)k, (uint32_t)from};
     for (size_t at = from; at < to; at++) {

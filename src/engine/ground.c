@@ -33,7 +33,7 @@ const char *grounding_name(enum grounding how)
     return names[how];
 }
 
-/* ---- folding ----------------------------------------------------------------------------------------------------------- */
+/* ---- folding ----------------------------------------------------------------------------------------------------- */
 
 /* One code point as it is compared; 0: left out (a combining accent). */
 static uint32_t fold_code(const char *text, size_t bytes, uint32_t code)
@@ -122,7 +122,7 @@ static size_t end_of(const struct ground *g, size_t i)
     return g->from[i] + utf8_read(g->text + g->from[i], g->bytes - g->from[i], &code);
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------------ */
+/* ---- places ------------------------------------------------------------------------------------------------------ */
 
 static bool is_digit(uint32_t c) { return c >= '0' && c <= '9'; }
 static bool is_word(uint32_t c) { return is_digit(c) || (c >= 'a' && c <= 'z') || c >= 0x80; }
@@ -185,9 +185,10 @@ static struct found found_at(const struct ground *g, const struct sought *s, con
     return f;
 }
 
-/* ---- the words --------------------------------------------------------------------------------------------------------- */
+/* ---- the words --------------------------------------------------------------------------------------------------- */
 
-static void find_words(const struct ground *g, const struct sought *s, const uint32_t *codes, size_t count, struct choice *best)
+static void find_words(const struct ground *g, const struct sought *s, const uint32_t *codes, size_t count,
+                       struct choice *best)
 {
     size_t from = index_of(g, s->from), to = index_of(g, s->to), places = 0;
     for (size_t i = from; i + count <= to && places < PLACES_MAX; i++) {
@@ -203,7 +204,7 @@ static void find_words(const struct ground *g, const struct sought *s, const uin
     }
 }
 
-/* ---- the meaning of numbers and dates ------------------------------------------------------------------------------------ */
+/* ---- the meaning of numbers and dates ---------------------------------------------------------------------------- */
 
 static bool is_number_code(uint32_t c) { return is_digit(c) || c == '.' || c == ',' || c == '\''; }
 
@@ -218,12 +219,13 @@ static bool reads_as(const struct ground *g, size_t first, size_t last, double w
 {
     double value;
     bool percent;
-    size_t start = g->from[first];
-    return number_read(g->text + start, end_of(g, last) - start, true, g->habits.comma_decimal, &value, &percent) && value == wanted;
+    size_t start = g->from[first], bytes = end_of(g, last) - start;
+    return number_read(g->text + start, bytes, true, g->habits.comma_decimal, &value, &percent) && value == wanted;
 }
 
 /* Tries the digits at codes i..end - 1 alone, with what is joined to them ("22.1B") and with the next word ("22.1 billion"). */
-static void try_number(const struct ground *g, const struct sought *s, size_t i, size_t end, size_t to, double wanted, struct choice *best)
+static void try_number(const struct ground *g, const struct sought *s, size_t i, size_t end, size_t to, double wanted,
+                       struct choice *best)
 {
     size_t first = i > 0 && (g->codes[i - 1] == '-' || g->codes[i - 1] == '(') ? i - 1 : i;
     size_t joined_end = word_end(g, end, to), next = joined_end < to ? word_end(g, joined_end + 1, to) : to;
@@ -318,7 +320,7 @@ static void find_meaning(const struct ground *g, const struct sought *s, struct 
         find_number(g, s, value, best);
 }
 
-/* ---- the nearest by edit distance ------------------------------------------------------------------------------------------ */
+/* ---- the nearest by edit distance -------------------------------------------------------------------------------- */
 
 struct cell { uint32_t edits, first; }; /* first: where in the document the match so far began */
 
@@ -354,7 +356,8 @@ static void advance(struct cell *column, const uint32_t *codes, size_t count, ui
     }
 }
 
-static void find_nearest(const struct ground *g, const struct sought *s, const uint32_t *codes, size_t count, struct choice *best)
+static void find_nearest(const struct ground *g, const struct sought *s, const uint32_t *codes, size_t count,
+                         struct choice *best)
 {
     struct cell column[FUZZY_MAX + 1];
     size_t from = index_of(g, s->from), to = index_of(g, s->to), limit = count / EDITS_OF;

@@ -28,7 +28,9 @@ void items_free(struct items *items)
     *items = (struct items){0};
 }
 
-/* ---- what was said -> items ------------------------------------------------------------------------------------------------ */
+static bool is_grounded(const struct item *item) { return item->found.how != GROUND_INFERRED; }
+
+/* ---- what was said -> items -------------------------------------------------------------------------------------- */
 
 bool items_append(struct items *items, const struct item *item)
 {
@@ -73,7 +75,8 @@ static bool words_of(json_t *value, char number[NUMBER_BYTES], const char **text
 }
 
 /* The value of words that stand nowhere: read as a machine writes, 1249.5 and 2026-01-15. */
-static json_t *read_inferred(const struct ground *g, const struct field *field, const json_t *said, const char *text, size_t bytes)
+static json_t *read_inferred(const struct ground *g, const struct field *field, const json_t *said, const char *text,
+                             size_t bytes)
 {
     static const struct habits machine = {false, false};
     return value_read(field, text, bytes, json_is_string(said) ? &g->habits : &machine);
@@ -93,12 +96,12 @@ static struct item ground_one(const struct ground *g, const struct field *field,
     size_t bytes = item.found.end - item.found.start;
     if (field->option_count)
         item.value = value_read(field, sought->text, sought->bytes, &g->habits);
-    else if (item.found.how == GROUND_INFERRED)
+    else if (!is_grounded(&item))
         item.value = read_inferred(g, field, said->value, sought->text, sought->bytes);
     else
         item.value = value_read(field, text, bytes, &g->habits);
     if (!item.value && field->typed_by_key)
-        item.value = item.found.how == GROUND_INFERRED ? json_stringn(sought->text, sought->bytes) : json_stringn(text, bytes);
+        item.value = is_grounded(&item) ? json_stringn(text, bytes) : json_stringn(sought->text, sought->bytes);
     if (!item.value)
         item.found = (struct found){GROUND_INFERRED, 0, 0};
     return item;
@@ -137,8 +140,8 @@ static bool add_one(struct items *items, const struct ground *g, const struct fi
 }
 
 /* The members of one record. *after: where the record before it began; a record is looked for behind that. */
-static bool add_record(struct items *items, const struct ground *g, const struct field *fields, const struct reply *reply, size_t i,
-                       size_t end, const struct said *anchor, struct sought *sought, uint32_t piece, size_t *after)
+static bool add_record(struct items *items, const struct ground *g, const struct field *fields, const struct reply *reply,
+                       size_t i, size_t end, const struct said *anchor, struct sought *sought, uint32_t piece, size_t *after)
 {
     size_t near = *after;
     sought->near = &near;
@@ -146,11 +149,11 @@ static bool add_record(struct items *items, const struct ground *g, const struct
         struct sought rest = *sought;
         rest.from = *after > rest.from ? *after : rest.from;
         struct item item = ground_one(g, &fields[anchor->field], anchor, &rest);
-        if (item.found.how == GROUND_INFERRED) {
+        if (!is_grounded(&item)) {
             json_decref(item.value);
             item = ground_one(g, &fields[anchor->field], anchor, sought);
         }
-        if (item.found.how != GROUND_INFERRED) {
+        if (is_grounded(&item)) {
             near = item.found.start;
             *after = item.found.end;
         }
@@ -183,7 +186,7 @@ bool items_add(struct items *items, const struct ground *g, const struct templat
             sought.near = &after; /* the document's order was asked for */
             ok = add_one(items, g, fields, said, &sought, piece);
             sought.near = NULL;
-            if (ok && items->at[items->count - 1].found.how != GROUND_INFERRED)
+            if (ok && is_grounded(&items->at[items->count - 1]))
                 after = items->at[items->count - 1].found.end;
         } else {
             ok = add_one(items, g, fields, said, &sought, piece);
@@ -192,7 +195,7 @@ bool items_add(struct items *items, const struct ground *g, const struct templat
     return ok;
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 struct maker {
     const struct field *fields;
@@ -212,8 +215,6 @@ static double sureness(const struct item *item)
         return item->sure < 0 ? untold_null : item->sure * kept_null;
     return item->sure < 0 ? trust[item->found.how].untold : item->sure * trust[item->found.how].kept;
 }
-
-static bool is_grounded(const struct item *item) { return item->found.how != GROUND_INFERRED; }
 
 /* Best first: a value before none, then by its ground, sureness, place and piece. Total, so that any order of pieces gives one
  * outcome. */
@@ -255,8 +256,8 @@ static json_t *detail_of(struct maker *m, const struct item *item)
         start = json_integer((json_int_t)ground_char(m->ground, item->found.start));
         end = json_integer((json_int_t)ground_char(m->ground, item->found.end));
     }
-    json_t *detail = json_pack("{s:o?, s:o?, s:o?, s:f, s:s?, s:s}", "value_text", text, "start", start, "end", end, "confidence",
-                               sureness(item), "grounding", how, "engine", "remote");
+    json_t *detail = json_pack("{s:o?, s:o?, s:o?, s:f, s:s?, s:s}", "value_text", text, "start", start, "end", end,
+                               "confidence", sureness(item), "grounding", how, "engine", "remote");
     m->failed = m->failed || !detail;
     return detail;
 }
@@ -289,7 +290,7 @@ static void make_one(struct maker *m, size_t i)
     set_detail(m, m->fields[i].dotted, detail_of(m, best));
 }
 
-/* ---- lists -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 static bool overlap(const struct item *a, const struct item *b)
 {
@@ -344,9 +345,14 @@ static void make_list(struct maker *m, size_t i)
     set_detail(m, m->fields[i].dotted, json_pack("{s:o, s:i, s:s}", "values", places, "near_misses", 0, "engine", "remote"));
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
-struct record { uint32_t piece; int32_t row; size_t start; const struct item **members; }; /* start: SIZE_MAX when nowhere */
+struct record {
+    uint32_t piece;
+    int32_t row;
+    size_t start;                /* of its first member in the document; SIZE_MAX: none stands there */
+    const struct item **members; /* by their order in the template; NULL: not said */
+};
 
 static int by_record(const void *left, const void *right)
 {
@@ -442,7 +448,8 @@ static json_t *make_record(struct maker *m, size_t i, const struct record *recor
         const char *key = field->path[field->depth - 1];
         char path[PATH_BYTES];
         snprintf(path, sizeof path, "%s[%zu].%s", m->fields[i].dotted, row, key);
-        m->failed = json_object_set_new_nocheck(object, key, item && item->value ? json_incref(item->value) : json_null()) || m->failed;
+        json_t *value = item && item->value ? json_incref(item->value) : json_null();
+        m->failed = json_object_set_new_nocheck(object, key, value) || m->failed;
             set_detail(m, path, detail_of(m, item));
     }
     return object;
@@ -470,7 +477,7 @@ static void make_records(struct maker *m, size_t i)
     m->values[i] = rows;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static int by_field(const void *left, const void *right)
 {
@@ -509,7 +516,7 @@ bool merge_make(const struct template_plan *plan, const bool *asked, const struc
     return *data != NULL;
 }
 
-/* ---- the warning ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the warning ------------------------------------------------------------------------------------------------- */
 
 static bool is_inferred(const json_t *detail)
 {

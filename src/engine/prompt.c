@@ -19,7 +19,7 @@ static const char instructions[] =
     "==== document %s begins ====\n%s\n==== document %s ends ====\n\n"
     "The form, filled in from the document above:";
 
-/* ---- the mark, and the document without special tokens ------------------------------------------------------------------- */
+/* ---- the mark, and the document without special tokens ----------------------------------------------------------- */
 
 void prompt_mark(const char *text, size_t bytes, char mark[PROMPT_MARK_CHARS + 1])
 {
@@ -59,13 +59,18 @@ static char *disarm(const char *text, size_t bytes)
     return out;
 }
 
-/* ---- the form: what stands in place of each leaf --------------------------------------------------------------------------- */
+/* ---- the form: what stands in place of each leaf ----------------------------------------------------------------- */
 
 static const char *word_of(enum field_type type)
 {
-    static const char *const words[] = {[TYPE_TEXT] = "text",       [TYPE_STRING] = "text", [TYPE_NUMBER] = "number, as written",
-                                        [TYPE_INTEGER] = "whole number, as written", [TYPE_DATE] = "date, as written",
-                                        [TYPE_BOOLEAN] = "true or false"};
+    static const char *const words[] = {
+        [TYPE_TEXT] = "text",
+        [TYPE_STRING] = "text",
+        [TYPE_NUMBER] = "number, as written",
+        [TYPE_INTEGER] = "whole number, as written",
+        [TYPE_DATE] = "date, as written",
+        [TYPE_BOOLEAN] = "true or false",
+    };
     return words[type];
 }
 
@@ -97,8 +102,9 @@ static json_t *chat_leaf(const struct field *field)
 
 static json_t *nuextract_leaf(const struct field *field)
 {
-    static const char *const words[] = {[TYPE_TEXT] = "verbatim-string", [TYPE_STRING] = "verbatim-string", [TYPE_NUMBER] = "number",
-                                        [TYPE_INTEGER] = "integer", [TYPE_DATE] = "date-time", [TYPE_BOOLEAN] = "boolean"};
+    static const char *const words[] = {[TYPE_TEXT] = "verbatim-string", [TYPE_STRING] = "verbatim-string",
+                                        [TYPE_NUMBER] = "number",        [TYPE_INTEGER] = "integer",
+                                        [TYPE_DATE] = "date-time",       [TYPE_BOOLEAN] = "boolean"};
     return field->option_count ? options_of(field) : json_string(words[field->type]);
 }
 
@@ -114,7 +120,7 @@ static json_t *schema_leaf(const struct field *field, bool item)
     return item ? json_pack("{s:s}", "type", type) : json_pack("{s:[s, s]}", "type", type, "null");
 }
 
-/* ---- the tree: one builder for the form and for its schema ------------------------------------------------------------------- */
+/* ---- the tree: one builder for the form and for its schema ------------------------------------------------------- */
 
 /* An object that members are put into: the form's own, or a schema's. */
 static json_t *new_object(bool schema)
@@ -149,7 +155,9 @@ static json_t *object_of(json_t *root, bool schema, const struct field *field)
 
 static json_t *list_of(json_t *item, bool schema)
 {
-    return schema ? json_pack("{s:s, s:o, s:i}", "type", "array", "items", item, "maxItems", PROMPT_LIST_MAX) : json_pack("[o]", item);
+    if (!schema)
+        return json_pack("[o]", item);
+    return json_pack("{s:s, s:o, s:i}", "type", "array", "items", item, "maxItems", PROMPT_LIST_MAX);
 }
 
 typedef json_t *(*leaf_maker)(const struct field *field);
@@ -187,7 +195,7 @@ static bool build(json_t *root, const struct prompt *p, leaf_maker leaf, bool sc
     return true;
 }
 
-/* ---- the body ------------------------------------------------------------------------------------------------------------ */
+/* ---- the body ---------------------------------------------------------------------------------------------------- */
 
 static char *chat_text(const struct prompt *p, const char *form, const char *document)
 {
@@ -236,10 +244,10 @@ char *prompt_body(const struct prompt *p)
     char *text = user_text(p), *body = NULL;
     json_t *schema = schema_of(p);
     if (text && schema) {
-        json_t *root = json_pack("{s:s, s:[{s:s, s:s}], s:i, s:i, s:b, s:b, s:i, s:{s:s, s:{s:s, s:b, s:O}}}", "model", p->model,
-                                 "messages", "role", "user", "content", text, "temperature", 0, "seed", 0, "stream", 0, "logprobs", 1,
-                                 "max_tokens", p->max_tokens, "response_format", "type", "json_schema", "json_schema", "name",
-                                 "form", "strict", 1, "schema", schema);
+        json_t *root = json_pack("{s:s, s:[{s:s, s:s}], s:i, s:i, s:b, s:b, s:i, s:{s:s, s:{s:s, s:b, s:O}}}",
+                                 "model", p->model, "messages", "role", "user", "content", text, "temperature", 0, "seed", 0,
+                                 "stream", 0, "logprobs", 1, "max_tokens", p->max_tokens, "response_format",
+                                 "type", "json_schema", "json_schema", "name", "form", "strict", 1, "schema", schema);
         if (root && p->guided_json)
             (void)json_object_set(root, "guided_json", schema);
         body = root ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -70,7 +70,7 @@ struct remote {
     struct worker workers[THREADS_MAX];
 };
 
-/* ---- the end of a task ----------------------------------------------------------------------------------------------------- */
+/* ---- the end of a task ------------------------------------------------------------------------------------------- */
 
 static void free_task(struct task *task)
 {
@@ -92,7 +92,9 @@ static void finish(struct remote *remote, struct task *task)
 {
     struct engine_answer answer = {.ok = !task->failed, .error = task->error};
     json_t *fields = NULL;
-    if (answer.ok && !(answer.ok = merge_make(task->given.plan, task->asked, &task->ground, &task->items, &answer.data, &fields)))
+    if (answer.ok)
+        answer.ok = merge_make(task->given.plan, task->asked, &task->ground, &task->items, &answer.data, &fields);
+    if (!answer.ok && answer.error.code == ERR_NONE)
         error_set(&answer.error, ERR_INTERNAL, "", "Out of memory building the answer.");
     char *inferred = answer.ok && !task->part ? merge_inferred_warning(fields) : NULL;
     if (inferred)
@@ -144,7 +146,7 @@ static void end_question(struct remote *remote, struct question *question)
         finish(remote, task);
 }
 
-/* ---- the queue ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the queue --------------------------------------------------------------------------------------------------- */
 
 static void push(struct remote *remote, struct question *question)
 {
@@ -186,7 +188,7 @@ static bool add_question(struct remote *remote, struct task *task, const bool *a
     return true;
 }
 
-/* ---- dividing a task --------------------------------------------------------------------------------------------------------------- */
+/* ---- dividing a task --------------------------------------------------------------------------------------------- */
 
 /* Where a piece that may end at `to` should end: behind a line, else behind a word, in its last fifth; never inside a code
  * point. */
@@ -265,7 +267,8 @@ static void plan(struct remote *remote, struct task *task)
         return;
     }
     size_t answer = (size_t)remote_answer_tokens(context);
-    while (next < count && (bytes = take_group(task, &next, context / 4 * BYTES_PER_TOKEN, answer / TOKENS_PER_FIELD, group))) {
+    size_t most_bytes = context / 4 * BYTES_PER_TOKEN, most_fields = answer / TOKENS_PER_FIELD;
+    while (next < count && (bytes = take_group(task, &next, most_bytes, most_fields, group))) {
         size_t taken = answer + PROMPT_FIXED_TOKENS + bytes / BYTES_PER_TOKEN;
         size_t room = context > taken ? (context - taken) * BYTES_PER_TOKEN : 0;
         if (!ask_pieces(remote, task, group, 0, task->given.text_bytes, room > PIECE_LEAST ? room : PIECE_LEAST))
@@ -273,7 +276,7 @@ static void plan(struct remote *remote, struct task *task)
     }
 }
 
-/* ---- one question --------------------------------------------------------------------------------------------------------------------- */
+/* ---- one question ------------------------------------------------------------------------------------------------ */
 
 /* Does the answer name things and none of them stands in the piece? Then it is to another document. */
 static bool is_strange(const struct items *items)
@@ -324,14 +327,16 @@ static void warn_full(struct question *q)
 {
     char text[160];
     size_t from = ground_char(&q->task->ground, q->from), to = ground_char(&q->task->ground, q->to);
-    snprintf(text, sizeof text, "A list between characters %zu and %zu may have more than the %d items given.", from, to, PROMPT_LIST_MAX);
+    snprintf(text, sizeof text, "A list between characters %zu and %zu may have more than the %d items given.", from, to,
+             PROMPT_LIST_MAX);
     pthread_mutex_lock(&q->task->lock);
     warn(q->task, text);
     pthread_mutex_unlock(&q->task->lock);
 }
 
 /* One attempt at one upstream. True: the question is answered, or other questions stand for it. */
-static bool attempt(struct remote *remote, struct worker *worker, struct question *q, const struct lease *lease, struct told *told)
+static bool attempt(struct remote *remote, struct worker *worker, struct question *q, const struct lease *lease,
+                    struct told *told)
 {
     struct task *task = q->task;
     struct asking asking = {.url = lease->url,
@@ -372,7 +377,8 @@ static void answer(struct remote *remote, struct worker *worker, struct question
         pool_give(remote->pool, &lease, told.outcome, told.pause_s, told.why);
         if (ended)
             return;
-        log_info(NULL, "remote: a question failed", LOG_STR("url", lease.url), LOG_STR("why", told.why), LOG_INT("attempt", n + 1));
+        log_info(NULL, "remote: a question failed", LOG_STR("url", lease.url), LOG_STR("why", told.why),
+                 LOG_INT("attempt", n + 1));
         avoid |= 1u << lease.index;
         if (!pool_may_retry(remote->pool))
             break;
@@ -397,7 +403,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* ---- as an engine ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- as an engine ------------------------------------------------------------------------------------------------ */
 
 bool remote_submit_part(struct engine *base, const struct engine_task *given, const bool *asked, struct error *e)
 {
@@ -471,7 +477,7 @@ static void metrics(struct engine *base, FILE *out)
 static const struct engine_verbs remote_verbs = {
     .close = close_remote, .submit = submit, .name = name_of, .slots = slots_of, .metrics = metrics};
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static bool read_key(const char *path, char **key, struct error *e)
 {
@@ -490,8 +496,8 @@ static bool read_key(const char *path, char **key, struct error *e)
     for (size_t i = from; ok && i < bytes; i++)
         ok = text[i] > ' ' && text[i] <= '~';
     if (!ok)
-        return error_set(e, ERR_INVALID_VALUE, "upstream-key-file", "--upstream-key-file: %.200s must hold one key of 1 to %d printable "
-                         "ASCII characters.", path, HTTP_KEY_CHARS);
+        return error_set(e, ERR_INVALID_VALUE, "upstream-key-file", "--upstream-key-file: %.200s must hold one key of 1 to %d "
+                         "printable ASCII characters.", path, HTTP_KEY_CHARS);
     *key = strndup(text + from, bytes - from);
     return *key || error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Out of memory opening the engine.");
 }

@@ -17,7 +17,8 @@ struct receiver { struct http_answer *answer; size_t room, max; bool too_long, n
 
 bool http_start(struct error *e)
 {
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK || error_set(e, ERR_ENGINE_UNAVAILABLE, "", "libcurl does not start.");
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ||
+           error_set(e, ERR_ENGINE_UNAVAILABLE, "", "libcurl does not start.");
 }
 
 void http_stop(void)
@@ -43,7 +44,7 @@ void http_close(struct http *http)
     free(http);
 }
 
-/* ---- one request -------------------------------------------------------------------------------------------------------- */
+/* ---- one request ------------------------------------------------------------------------------------------------- */
 
 static size_t receive(char *data, size_t size, size_t count, void *argument)
 {
@@ -140,7 +141,8 @@ bool http_do(struct http *http, const struct http_request *request, struct http_
     http->error[0] = '\0';
     snprintf(url, sizeof url, "%s%s", request->base, request->path);
     struct curl_slist *headers = headers_of(request, &ok);
-    CURLcode code = ok && set_options(http, request, url, headers, &receiver) ? curl_easy_perform(http->curl) : CURLE_OUT_OF_MEMORY;
+    ok = ok && set_options(http, request, url, headers, &receiver);
+    CURLcode code = ok ? curl_easy_perform(http->curl) : CURLE_OUT_OF_MEMORY;
     curl_slist_free_all(headers);
     if (code != CURLE_OK) {
         snprintf(answer->why, sizeof answer->why, "%.120s", reason(http, &receiver, code));
@@ -160,7 +162,7 @@ void http_answer_clear(struct http_answer *answer)
     *answer = (struct http_answer){.status = 0};
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static bool has_part(CURLU *url, CURLUPart part)
 {

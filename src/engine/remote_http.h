@@ -36,11 +36,13 @@ struct http *http_open(void) __attribute__((warn_unused_result)); /* NULL: out o
 void http_close(struct http *http);
 
 /* False: no whole answer came (answer->why). Any status is an answer. http_answer_clear when done, in both cases. */
-bool http_do(struct http *http, const struct http_request *request, struct http_answer *answer) __attribute__((warn_unused_result));
+bool http_do(struct http *http, const struct http_request *request, struct http_answer *answer)
+    __attribute__((warn_unused_result));
 void http_answer_clear(struct http_answer *answer);
 
 /* Copies `length` bytes as a base URL without a slash or /v1 at its end. False: not http(s), too long, holds a user name or a
  * password, a query or a fragment (`e` names --upstream). */
-bool http_base_url(const char *url, size_t length, char out[HTTP_URL_CHARS], struct error *e) __attribute__((warn_unused_result));
+bool http_base_url(const char *url, size_t length, char out[HTTP_URL_CHARS], struct error *e)
+    __attribute__((warn_unused_result));
 
 #endif

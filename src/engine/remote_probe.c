@@ -23,7 +23,7 @@ int remote_answer_tokens(size_t context)
     return quarter < ANSWER_LEAST ? ANSWER_LEAST : quarter > ANSWER_MOST ? ANSWER_MOST : (int)quarter;
 }
 
-/* ---- one question -------------------------------------------------------------------------------------------------------- */
+/* ---- one question ------------------------------------------------------------------------------------------------ */
 
 /* A 4xx that says the prompt does not fit; servers have no common code for it. */
 static bool says_too_long(const struct http_answer *a)
@@ -103,11 +103,11 @@ void remote_ask(struct http *http, const struct remote_settings *settings, const
     free(body);
 }
 
-/* ---- what is it, what can it hold --------------------------------------------------------------------------------------------- */
+/* ---- what is it, what can it hold -------------------------------------------------------------------------------- */
 
-/* The JSON object at `path`; NULL: there is none. `status` is 0 when nothing came. */
-static json_t *get_json(struct http *http, const struct remote_settings *s, const char *url, const char *path, const atomic_bool *stop,
-                        long *status, char why[UPSTREAM_WHY_CHARS])
+/* The JSON at `path`; NULL: there is none. `status` is 0 when nothing came. */
+static json_t *get_json(struct http *http, const struct remote_settings *s, const char *url, const char *path,
+                        const atomic_bool *stop, long *status, char why[UPSTREAM_WHY_CHARS])
 {
     struct http_answer answer;
     struct http_request request = {.base = url,
@@ -143,14 +143,16 @@ static const json_t *model_entry(const json_t *listing, const char *wanted)
     return NULL;
 }
 
-static bool find_model_name(const struct remote_settings *s, const json_t *entry, struct upstream_traits *traits, char *why)
+static bool find_model_name(const struct remote_settings *s, const json_t *entry, struct upstream_traits *traits,
+                            char why[UPSTREAM_WHY_CHARS])
 {
     const char *name = s->model ? s->model : json_string_value(json_object_get(entry, "id"));
     if (name && strlen(name) <= UPSTREAM_MODEL_CHARS) {
         snprintf(traits->model, sizeof traits->model, "%s", name);
         return true;
     }
-    snprintf(why, UPSTREAM_WHY_CHARS, name ? "the model's name is too long" : "/v1/models lists no model; name one with --upstream-model");
+    snprintf(why, UPSTREAM_WHY_CHARS, "%s", name ? "the model's name is too long"
+                                                 : "/v1/models lists no model; name one with --upstream-model");
     return false;
 }
 
@@ -178,7 +180,7 @@ static bool discover(struct http *http, const struct remote_settings *s, const c
     return ok;
 }
 
-/* ---- the canary ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the canary -------------------------------------------------------------------------------------------------- */
 
 /* An invoice whose number is another each time: who answers it has read it. */
 static bool sing(struct http *http, const struct remote_settings *s, const char *url, const atomic_bool *stop,

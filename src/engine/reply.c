@@ -7,7 +7,7 @@
 
 #include "engine/prompt.h"
 
-/* ---- before a parser runs ------------------------------------------------------------------------------------------------- */
+/* ---- before a parser runs ---------------------------------------------------------------------------------------- */
 
 /* Is no bracket nested deeper than REPLY_DEPTH_MAX? Says nothing of whether it is JSON. */
 static bool is_shallow(const char *text, size_t bytes)
@@ -42,7 +42,7 @@ static void end(struct reply *r, enum reply_kind kind, const char *why)
     snprintf(r->why, sizeof r->why, "%s", why);
 }
 
-/* ---- where each value stands in the text ------------------------------------------------------------------------------------ */
+/* ---- where each value stands in the text ------------------------------------------------------------------------- */
 
 struct range { size_t from, to; };
 
@@ -84,7 +84,7 @@ static struct range *scalars_of(const char *text, size_t bytes, size_t *count)
     return at;
 }
 
-/* ---- log-probabilities -------------------------------------------------------------------------------------------------------- */
+/* ---- log-probabilities ------------------------------------------------------------------------------------------- */
 
 static size_t token_bytes(const json_t *token)
 {
@@ -121,7 +121,7 @@ static void read_sureness(const json_t *tokens, size_t offset, const struct rang
     }
 }
 
-/* ---- the walk over the form ---------------------------------------------------------------------------------------------------- */
+/* ---- the walk over the form -------------------------------------------------------------------------------------- */
 
 struct walk {
     const struct field *fields;
@@ -269,7 +269,7 @@ static void walk_object(struct walk *w, json_t *object)
     }
 }
 
-/* ---- the two layers ------------------------------------------------------------------------------------------------------------ */
+/* ---- the two layers ---------------------------------------------------------------------------------------------- */
 
 /* The form within the message: behind a model's thoughts, from the first { to the last }. */
 static bool form_of(const char *text, size_t bytes, struct range *form)

@@ -52,7 +52,7 @@ struct pool {
     struct upstream at[];
 };
 
-/* ---- the breaker --------------------------------------------------------------------------------------------------------- */
+/* ---- the breaker ------------------------------------------------------------------------------------------------- */
 
 static int bits(uint16_t word)
 {
@@ -84,7 +84,7 @@ int breaker_wait_ms(int openings)
     return openings < 6 ? WAIT_FIRST_MS << openings : WAIT_MAX_MS;
 }
 
-/* ---- changes of state: with the lock held ----------------------------------------------------------------------------------- */
+/* ---- changes of state: with the lock held ------------------------------------------------------------------------ */
 
 static int64_t jittered_ns(int64_t ms)
 {
@@ -132,7 +132,7 @@ static void note(struct upstream *u, enum outcome outcome, const char *why)
     }
 }
 
-/* ---- keepers ----------------------------------------------------------------------------------------------------------------- */
+/* ---- keepers ----------------------------------------------------------------------------------------------------- */
 
 static void probe(struct upstream *u)
 {
@@ -169,7 +169,7 @@ static void *keep(void *argument)
     return NULL;
 }
 
-/* ---- taking and giving --------------------------------------------------------------------------------------------------------- */
+/* ---- taking and giving ------------------------------------------------------------------------------------------- */
 
 struct view { int best, ups, wanted_ups, news; int64_t next_due_ns, pause_ends_ns; };
 
@@ -304,7 +304,7 @@ void pool_metrics(struct pool *pool, FILE *out)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* ---- opening and closing -------------------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 void pool_close(struct pool *pool)
 {

@@ -12,9 +12,10 @@ import requests
 from conftest import ups, wait_for
 from service import INVOICE, ROOT, extract, free_port
 
-SERVER, MODEL = ROOT / "build/llama/bin/llama-server", ROOT / "build/llama/smollm2.gguf"
+SERVER = ROOT / "build/llama/bin/llama-server"
+MODEL = next((ROOT / "build/llama").glob("SmolLM2-*.gguf"), None)
 CONTEXT = 2048
-if not SERVER.exists() or not MODEL.exists():
+if not SERVER.exists() or not MODEL:
     pytest.skip("llama-server is not built (make deps-llama)", allow_module_level=True)
 
 TEXT = "Invoice number: RF-2847\nInvoice date: 15 January 2026\nSupplier: Harbour Lights Ltd\nTotal: 318.50 EUR\n"

@@ -4,7 +4,7 @@
 #
 #   tools/deps.sh check   build|test|browser|clients|fuzz|llama   exit 1 and say what to do when something is missing
 #   tools/deps.sh install build|test|browser|clients|fuzz|llama   apt-get install what is missing (root, or sudo)
-#   tools/deps.sh venv DIR REQUIREMENTS                   Python environment in DIR with these packages
+#   tools/deps.sh venv DIR REQUIREMENTS                           Python environment in DIR with these packages
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev

@@ -17,8 +17,8 @@ enum {
  * to any one model, for the pool may run any. */
 static const struct { double untold, kept; } trust[] = {
     [GROUND_VERBATIM] = {0.90, 1.0}, [GROUND_NORMALISED] = {0.80, 0.95}, [GROUND_INFERRED] = {0.35, 0.5}};
-/* A value can be looked up in the document, an absence cannot: it is trusted less. `unsaid`: a field that the model left out. */
-static const double untold_null = 0.6, kept_null = 0.8, unsaid = 0.3;
+/* An absence cannot be looked up, nor a choice by its meaning: less trust. `unsaid`: a field that the model left out. */
+static const double untold_judgement = 0.6, kept_judgement = 0.8, unsaid = 0.3;
 
 void items_free(struct items *items)
 {
@@ -90,6 +90,7 @@ static struct item ground_one(const struct ground *g, const struct field *field,
     if (!words_of(said->value, number, &sought->text, &sought->bytes))
         return item;
     sought->field = field;
+    item.chosen = field->option_count || field->type == TYPE_BOOLEAN;
     if (field->type != TYPE_BOOLEAN)
         item.found = ground_find(g, sought);
     const char *text = g->text + item.found.start;
@@ -211,8 +212,8 @@ static double sureness(const struct item *item)
 {
     if (!item)
         return unsaid;
-    if (!item->value)
-        return item->sure < 0 ? untold_null : item->sure * kept_null;
+    if (!item->value || (item->chosen && !is_grounded(item)))
+        return item->sure < 0 ? untold_judgement : item->sure * kept_judgement;
     return item->sure < 0 ? trust[item->found.how].untold : item->sure * trust[item->found.how].kept;
 }
 

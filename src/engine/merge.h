@@ -20,6 +20,7 @@ struct item {
     struct found found;
     json_t *value;       /* owned; NULL: the model says there is none */
     double sure;
+    bool chosen;         /* true, false or an option: what the words mean, so they need not stand in the document */
 };
 
 struct items { struct item *at; size_t count, room; }; /* zero before use, items_free when done */

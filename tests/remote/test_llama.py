@@ -29,7 +29,7 @@ class Llama:
         self.log = log.open("ab")
         self.process = subprocess.Popen(
             [SERVER, "--model", MODEL, "--host", "127.0.0.1", "--port", str(self.port), "--ctx-size", str(2 * CONTEXT), "--parallel", "2",
-             "--threads", "2"],
+             "--threads", "1"],
             stdout=self.log, stderr=self.log,
         )  # fmt: skip
 

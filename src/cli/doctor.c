@@ -53,6 +53,7 @@ static void check_files(struct examination *x)
     billing_close(billing);
     check_secret_file(x, o->stripe_key);
     check_secret_file(x, o->stripe_secret);
+    check_secret_file(x, o->upstream_key);
 }
 
 static void check_addresses(struct examination *x)
@@ -95,8 +96,9 @@ static const struct {
     const char *name;
     void (*look)(struct examination *x);
 } checks[] = {
-    {"settings", check_settings}, {"folder", check_folder}, {"disk", check_disk},     {"store", check_store},
-    {"model", check_model},       {"port", check_port},     {"limits", check_limits}, {"clock", check_clock},
+    {"settings", check_settings}, {"folder", check_folder},       {"disk", check_disk}, {"store", check_store},
+    {"model", check_model},       {"upstreams", check_upstreams}, {"port", check_port}, {"limits", check_limits},
+    {"clock", check_clock},
 };
 
 int cmd_doctor(int argc, char **argv)
@@ -104,9 +106,9 @@ int cmd_doctor(int argc, char **argv)
     struct serve_options o;
     struct command_line command = serve_command;
     command.usage = "refractr doctor [OPTIONS]";
-    command.about = "Looks at everything `refractr serve` needs: settings, data folder, disk, store, model, port, limits, clock. Takes\n"
-                    "the options and environment of `serve`; may run beside it, as the same user. One finding per line, what to do\n"
-                    "about it on the next.\n"
+    command.about = "Looks at everything `refractr serve` needs: settings, data folder, disk, store, model, upstreams, port, limits,\n"
+                    "clock. Takes the options and environment of `serve`; may run beside it, as the same user. One finding per\n"
+                    "line, what to do about it on the next.\n"
                     "Exit codes: 0 no fault (warnings or not), 1 a fault, 2 wrong usage.";
     enum parse_result parsed = options_parse(&command, &o, argc, argv, NULL, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;

@@ -1,8 +1,8 @@
 /* doctor.h - what the checks of `refractr doctor` share: what they look at and where they put what they found.
  *
  * A check is a function in the table of doctor.c. It calls `found` at least once unless an earlier check has already found
- * why it cannot look. Looking changes nothing, but that opening the store of an older version brings it up to date, as every
- * command does. Whatever makes `serve` need one more thing adds its check to the table. */
+ * why it cannot look, or the options leave nothing to look at. Looking changes nothing, but that opening the store of an
+ * older version brings it up to date, as every command does. Whatever makes `serve` need one more thing adds its check. */
 #ifndef REFRACTR_CLI_DOCTOR_H
 #define REFRACTR_CLI_DOCTOR_H
 
@@ -32,6 +32,7 @@ void check_port(struct examination *x); /* free, or in use by the service of thi
 
 /* doctor_machine.c: what the program meets on this machine */
 void check_model(struct examination *x);
+void check_upstreams(struct examination *x);
 void check_limits(struct examination *x);
 void check_clock(struct examination *x);
 

@@ -1,4 +1,4 @@
-/* doctor_machine.c - the model and whether it answers here, the limits of this process, the clock. */
+/* doctor_machine.c - the model and the upstreams and whether they answer, the limits of this process, the clock. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "engine/find_model.h"
 #include "engine/model.h"
 
-enum { PATH_CHARS = 4096, SPARE_DESCRIPTORS = 128, MEMORY_LEAST_MIB = 256 /* the service takes 75, a password's hash 64 */, SKEW_MS = 60000 };
+enum { PATH_CHARS = 4096, URL_CHARS = 2000, SPARE_DESCRIPTORS = 128, MEMORY_LEAST_MIB = 256 /* the service takes 75, a password's hash 64 */, SKEW_MS = 60000 };
 
 #define CLOCK_FLOOR_MS INT64_C(1767225600000) /* 2026-01-01: this program is younger */
 
@@ -23,7 +23,7 @@ enum { PATH_CHARS = 4096, SPARE_DESCRIPTORS = 128, MEMORY_LEAST_MIB = 256 /* the
 /* One question whose answer is known. */
 static bool answers(struct engine *engine, struct error *e)
 {
-    static const char text[] = "Invoice 2847 of 15 January 2026. Total: 120 EUR.";
+    static const char text[] = "Invoice 2847 of 15 January 2026\nTotal: 120 EUR";
     struct engine_answer answer = {0};
     json_t *template = json_pack("{s:n}", "total");
     struct template_plan *plan = template ? template_compile(template, e) : NULL;
@@ -38,8 +38,11 @@ static bool answers(struct engine *engine, struct error *e)
     return right;
 }
 
+static bool uses_upstreams(const struct serve_options *o) { return strcmp(o->engine, "embedded") != 0; }
+
 void check_model(struct examination *x)
 {
+    if (!strcmp(x->options->engine, "remote")) return; /* none is loaded */
     static const char again[] = "put the model's folder there again (make install), or name another with --model";
     char folder[PATH_CHARS], config[PATH_CHARS + 16];
     struct model model;
@@ -60,6 +63,47 @@ void check_model(struct examination *x)
     if (answers(engine, &e)) found(x, FINE, NULL, "%s in %s answers", engine_model_name(engine), folder);
     else found(x, FAULT, again, "the model in %s does not answer as it should: %s", folder, e.message);
     engine_close(engine);
+}
+
+/* ---- upstreams ------------------------------------------------------------------------------------------------------- */
+
+/* Opens a pool of this one and asks it what the model is asked; the pool itself asks first whether the server is right. */
+static void check_upstream(struct examination *x, const char *url)
+{
+    const struct serve_options *o = x->options;
+    struct error e = {0};
+    struct engine_options options = {.kind = ENGINE_REMOTE,
+                                     .upstream = {.urls = url,
+                                                  .model = o->upstream_model,
+                                                  .key_file = o->upstream_key,
+                                                  .prompt = o->upstream_prompt,
+                                                  .concurrency = 1,
+                                                  .timeout_ms = (int)o->upstream_timeout,
+                                                  .context = (int)o->upstream_context}};
+    int64_t start = clock_monotonic_ns();
+    struct engine *engine = engine_open(&options, &e);
+    if (engine && answers(engine, &e))
+        found(x, FINE, NULL, "%s answers, in %lld ms", url, (long long)((clock_monotonic_ns() - start) / NS_PER_MS));
+    else
+        found(x, FAULT, "start it, mend it, or take it out of --upstream", "%s does not answer as it should: %s", url, e.message);
+    engine_close(engine);
+}
+
+void check_upstreams(struct examination *x)
+{
+    char url[URL_CHARS + 1];
+    const char *at = x->options->upstream;
+    if (!uses_upstreams(x->options)) return;
+    if (!at) {
+        found(x, FAULT, "name them: --upstream URL,URL", "--engine %s needs model servers, and none is named", x->options->engine);
+        return;
+    }
+    for (; *at; at += strspn(at, ",")) {
+        size_t n = strcspn(at, ",");
+        (void)snprintf(url, sizeof url, "%.*s", (int)(n < URL_CHARS ? n : URL_CHARS), at);
+        if (n) check_upstream(x, url);
+        at += n;
+    }
 }
 
 /* ---- limits ---------------------------------------------------------------------------------------------------------- */

@@ -4,7 +4,8 @@
 #
 #   tools/deps.sh check   build|test|browser|clients|fuzz|llama   exit 1 and say what to do when something is missing
 #   tools/deps.sh install build|test|browser|clients|fuzz|llama   apt-get install what is missing (root, or sudo)
-#   tools/deps.sh venv DIR REQUIREMENTS                   Python environment in DIR with these packages
+#   tools/deps.sh venv DIR REQUIREMENTS             Python environment in DIR with these packages
+#   tools/deps.sh go PROGRAM MODULE@VERSION         a Go program built to PROGRAM; without a way to it, says why, exit 0
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
@@ -14,6 +15,7 @@ bench="$build curl wrk hey"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
 llama="$test cmake g++"
+go="golang-go"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
 clients="$test"
 command -v npm >/dev/null || { browser="$browser npm"; clients="$clients npm"; }
@@ -34,6 +36,7 @@ list_of() {
     bench) echo "$bench" ;;
     llama) echo "$llama" ;;
     run) echo "$run" ;;
+    go) echo "$go" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;
     esac
 }
@@ -73,9 +76,20 @@ venv() {
     cp "$2" "$stamp"
 }
 
+# What needs the program is skipped without it, so a machine that reaches no Go modules is no fault.
+go_program() {
+    [ -x "$1" ] && exit 0
+    command -v go >/dev/null || install_packages go || { echo "$1 is not there: Go could not be installed" >&2; exit 0; }
+    echo "Building $2" >&2
+    mkdir -p "$(dirname "$1")"
+    told=$(GOBIN=$(cd "$(dirname "$1")" && pwd) timeout 300 go install "$2" 2>&1) && exit 0
+    printf '%s could not be built from %s: %s\n' "$1" "$2" "$(printf %s "$told" | tail -n 1)" >&2
+}
+
 case ${1:-} in
 check) check "$2" ;;
 install) install_packages "$2" ;;
 venv) venv "$2" "$3" ;;
-*) sed -n '2,8p' "$0" >&2; exit 2 ;;
+go) go_program "$2" "$3" ;;
+*) sed -n '2,9p' "$0" >&2; exit 2 ;;
 esac

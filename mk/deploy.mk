@@ -10,3 +10,7 @@ tests/deploy/node_modules/.installed: tests/deploy/package-lock.json
 
 test-deploy: all deps-deploy ## deploy/: Dockerfile, compose, Kubernetes, alerts and board, against their schemas and the program
 	build/venv/bin/python -m pytest -q -rs tests/deploy $(PYTEST_ARGS)
+
+.PHONY: capacity
+capacity: all deps-test ## what one job costs at each stage, in processor time and bytes; deploy/CAPACITY.md reckons with it
+	build/venv/bin/python tools/capacity.py

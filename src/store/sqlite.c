@@ -232,6 +232,7 @@ static int note_wal_pages(void *arg, sqlite3 *db, const char *name, int pages)
 static void *syncer_main(void *arg)
 {
     struct backend *b = arg;
+    pthread_setname_np(pthread_self(), "log syncer");
     pthread_mutex_lock(&b->lock);
     while (!b->closing) {
         (void)cond_wait_until(&b->syncer_wake, &b->lock, clock_monotonic_ns() + SYNC_EVERY_MS * NS_PER_MS);

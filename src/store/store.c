@@ -96,6 +96,7 @@ static void *writer_main(void *arg)
 {
     struct store *store = arg;
     struct store_write *batch;
+    pthread_setname_np(pthread_self(), "store writer");
     while ((batch = batch_take(store))) {
         struct error e = {.code = ERR_NONE};
         int64_t began = clock_monotonic_ns();

@@ -2,7 +2,7 @@
 """What one job costs on this machine, stage by stage: processor time of each thread, bytes on the disk. `make capacity`.
 
 Processor time is the kernel's count for the thread (/proc/PID/task/*/schedstat), so a busy machine blurs it far less than wall
-time. A stage that shares its thread with another is told by difference:
+time; of three rounds the least counts. A stage that shares its thread with another is told by difference:
 
     admit    HTTP thread, GET of the account: head, key, rate window, answer
     parse    HTTP thread, an extraction refused for the last word of its template, less admit: body, strict JSON, template
@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from service import INVOICE, MODEL, UNLIMITED, Service  # noqa: E402
 
 SERVE = [*UNLIMITED, "--queue-limit", "1000000"]
+ROUNDS = 3
 HTTP, WRITER, ENGINE = "MHD-single", "store writer", "engine"
 
 
@@ -87,20 +88,24 @@ def wait_until_idle(service):
 
 
 def cost(service, key, count, clients, method="POST", path="/api/v1/extract/", body=INVOICE, status=200, until_idle=True):
-    """Microseconds of each thread, and bytes written, per request."""
+    """Microseconds of each thread, and bytes written, per request; the least of ROUNDS, as other programs only add to it."""
     client = Client(service, key, method, path, body, status)
     client.send(4)  # what is done once: connections, statements, buffers
-    if until_idle:
-        wait_until_idle(service)
-    before, written_before = spent(service)
-    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        for done in [pool.submit(client.send, count // clients) for _ in range(clients)]:
-            done.result()
-    if until_idle:
-        wait_until_idle(service)
-    after, written = spent(service)
-    sent = count // clients * clients
-    return {name: (after[name] - before.get(name, 0)) / 1e3 / sent for name in after} | {"disk": (written - written_before) / sent}
+    found = []
+    for _ in range(ROUNDS):
+        if until_idle:
+            wait_until_idle(service)
+        before, written_before = spent(service)
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            for done in [pool.submit(client.send, count // clients) for _ in range(clients)]:
+                done.result()
+        if until_idle:
+            wait_until_idle(service)
+        after, written = spent(service)
+        sent = count // clients * clients
+        per_job = {name: (after[name] - before.get(name, 0)) / 1e3 / sent for name in after}
+        found.append(per_job | {"disk": (written - written_before) / sent})
+    return {name: min(f.get(name, 0) for f in found) for name in found[0]}
 
 
 class Running:
@@ -141,7 +146,7 @@ def reading(count):
     with tempfile.TemporaryDirectory() as folder, Running(folder, "--model", str(MODEL), stub=False) as (service, key):
         for name, body in DOCUMENTS.items():
             say(f"the engine: {name}")
-            jobs = max(4, min(count // 10, 200_000 // len(body["document_text"])))
+            jobs = max(2, min(count // 20, 50_000 // len(body["document_text"])))
             yield name, cost(service, key, jobs, 1, body={**body, "wait": False}, status=202)[ENGINE]
 
 
@@ -168,7 +173,7 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=4000, help="requests of each measurement (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1500, help="requests of each round of a measurement (default %(default)s)")
     count = parser.parse_args().jobs
     print(f"Machine: {machine()}\n")
     alone, disk_alone = stages(count, 1)

@@ -54,6 +54,8 @@ static const struct option_row serve_rows[] = {
                "failed sign-ins per address in 15 minutes"),
     OPTION_INT(S, demo_rate, "--demo-limit", "REFRACTR_DEMO_LIMIT", "N", "30", 1, 1000000,
                "examples a minute per visitor on the front page"),
+    OPTION_INT(S, low_credits, "--low-credits", "REFRACTR_LOW_CREDITS", "N", "50", 0, 1000000000,
+               "the dashboard warns an account with fewer"),
     OPTION_TEXT(S, packs, "--packs", "REFRACTR_PACKS", "FILE", NULL, "credit packs on sale, JSON; default: a built-in table"),
     OPTION_TEXT(S, stripe_key, "--stripe-key-file", "REFRACTR_STRIPE_KEY_FILE", "FILE", NULL,
                 "Stripe's secret key; none: credits are granted by the operator"),

@@ -66,7 +66,7 @@ struct serve_options {
     const char *engine, *upstream, *upstream_model, *upstream_key, *upstream_prompt;
     int64_t upstream_concurrency, upstream_timeout, upstream_context, auto_threshold;
     int64_t port, threads, queue, retention, rate, poll_rate, deadline_ms, idle_timeout, connections;
-    int64_t signin_tries, demo_rate;
+    int64_t signin_tries, demo_rate, low_credits;
     bool trust_proxy, signup, webhook_allow_private;
     bool stub_engine;
     int64_t engine_delay_ms;

@@ -15,6 +15,8 @@ static const struct command {
     {"account", cmd_account, "create and list accounts"},
     {"key", cmd_key, "create, list and revoke API keys"},
     {"credits", cmd_credits, "grant and show credits"},
+    {"backup", cmd_backup, "copy the database to a file, also beside a running service"},
+    {"restore", cmd_restore, "make such a copy the database of a new data folder"},
     {"bench", cmd_bench, "measure the engine on this machine"},
     {"doctor", cmd_doctor, "look for what is wrong and say what to do"},
 };

@@ -9,7 +9,6 @@ test or a campaign shows that what it does would have called somebody.
 Time runs faster: every duration in the rules is divided by HURRY, so that five minutes are five seconds."""
 
 import re
-import shutil
 import subprocess
 import time
 
@@ -17,6 +16,7 @@ import pytest
 import requests
 from service import ROOT, free_port
 
+PROGRAM = ROOT / "build" / "tools" / "prometheus" / "usr" / "bin" / "prometheus"
 RULES = ROOT / "deploy" / "monitoring" / "alerts.yaml"
 HURRY = 60
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -40,14 +40,14 @@ class Prometheus:
     def __init__(self, service, folder):
         if not RULES.exists():
             pytest.skip(f"{RULES.relative_to(ROOT)} is not there")
-        if not shutil.which("prometheus"):
-            pytest.skip("prometheus is not installed (Debian's package prometheus)")
+        if not PROGRAM.exists():
+            pytest.skip(f"{PROGRAM.relative_to(ROOT)} is not there; run make deps-deploy")
         (folder / "rules.yaml").write_text(hurried(RULES.read_text()))
         (folder / "prometheus.yaml").write_text(CONFIG.format(folder=folder, port=service.port))
         self.url = f"http://127.0.0.1:{free_port(besides=service.port)}"
         self.log = folder / "prometheus.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(["prometheus", f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/tsdb",
+            self.process = subprocess.Popen([PROGRAM, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/tsdb",
                                              f"--web.listen-address={self.url.removeprefix('http://')}"], stdout=log, stderr=log)
         self.until(lambda: requests.get(self.url + "/-/ready", timeout=5).ok, "Prometheus is not ready", 60)
 

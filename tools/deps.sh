@@ -2,9 +2,11 @@
 # Installs (or only checks for) the Debian packages each purpose needs, and the tests' Python packages in a folder of
 # their own. Quick when nothing is missing.
 #
-#   tools/deps.sh check   build|test|browser|clients|fuzz|llama   exit 1 and say what to do when something is missing
-#   tools/deps.sh install build|test|browser|clients|fuzz|llama   apt-get install what is missing (root, or sudo)
-#   tools/deps.sh venv DIR REQUIREMENTS                           Python environment in DIR with these packages
+#   tools/deps.sh check   build|test|browser|clients|deploy|fuzz|llama   exit 1 and say what to do when something is missing
+#   tools/deps.sh install build|test|browser|clients|deploy|fuzz|llama   apt-get install what is missing (root, or sudo)
+#   tools/deps.sh venv DIR REQUIREMENTS             Python environment in DIR with these packages
+#   tools/deps.sh unpack DIR PACKAGE                a Debian package's files below DIR, not installed: it starts no daemon
+#   tools/deps.sh go PROGRAM MODULE@VERSION         a Go program built to PROGRAM; without a way to it, says why, exit 0
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
@@ -14,9 +16,11 @@ bench="$build curl wrk hey"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
 llama="$test cmake g++"
+go="golang-go"
+deploy="$test binutils"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
 clients="$test"
-command -v npm >/dev/null || { browser="$browser npm"; clients="$clients npm"; }
+command -v npm >/dev/null || { browser="$browser npm"; clients="$clients npm"; deploy="$deploy npm"; }
 
 missing() {
     for package in $1; do
@@ -34,6 +38,8 @@ list_of() {
     bench) echo "$bench" ;;
     llama) echo "$llama" ;;
     run) echo "$run" ;;
+    go) echo "$go" ;;
+    deploy) echo "$deploy" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;
     esac
 }
@@ -73,9 +79,33 @@ venv() {
     cp "$2" "$stamp"
 }
 
+unpack() {
+    [ -d "$1" ] && exit 0
+    echo "Unpacking $2 into $1" >&2
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    chmod 755 "$folder" # apt fetches as a user of its own
+    (cd "$folder" && apt-get download -qq "$2" >/dev/null)
+    dpkg -x "$folder"/*.deb "$folder/files"
+    mkdir -p "$(dirname "$1")"
+    mv "$folder/files" "$1"
+}
+
+# What needs the program is skipped without it, so a machine that reaches no Go modules is no fault.
+go_program() {
+    [ -x "$1" ] && exit 0
+    command -v go >/dev/null || install_packages go || { echo "$1 is not there: Go could not be installed" >&2; exit 0; }
+    echo "Building $2" >&2
+    mkdir -p "$(dirname "$1")"
+    told=$(GOBIN=$(cd "$(dirname "$1")" && pwd) timeout 300 go install "$2" 2>&1) && exit 0
+    printf '%s could not be built from %s: %s\n' "$1" "$2" "$(printf %s "$told" | tail -n 1)" >&2
+}
+
 case ${1:-} in
 check) check "$2" ;;
 install) install_packages "$2" ;;
 venv) venv "$2" "$3" ;;
-*) sed -n '2,8p' "$0" >&2; exit 2 ;;
+unpack) unpack "$2" "$3" ;;
+go) go_program "$2" "$3" ;;
+*) sed -n '2,10p' "$0" >&2; exit 2 ;;
 esac

@@ -30,7 +30,7 @@ END
 broken() { printf '\n%s\n0 passed, 1 failed\n' "$1"; exit 1; }
 
 step "packages"
-make --no-print-directory deps-test deps-browser || broken "The packages the tests need could not be installed."
+make --no-print-directory deps-test deps-browser deps-stripe deps-deploy || broken "The packages the tests need could not be installed."
 
 step "lint"
 if make --no-print-directory lint; then echo "1 0" >>"$counts"; else echo "0 1" >>"$counts"; fi

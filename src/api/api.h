@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "http/http.h"
 
@@ -34,6 +35,7 @@ struct api_options {      /* borrowed: all must outlive the api */
     bool trust_proxy;        /* a proxy before us: X-Forwarded-For and X-Forwarded-Proto are its word */
     bool webhook_allow_private; /* webhook_url may be plain http */
     int demos_per_minute;    /* per client address; 0: 30 */
+    int64_t low_credits;     /* an account with fewer is told so on its dashboard */
     int requests_per_minute, polls_per_minute; /* as given to access/, told by /api/v1/account/; 0: 100 and 6000 */
 };
 

@@ -3,7 +3,7 @@
 
 #include "api/internal.h"
 
-enum { LOW_CREDITS = 50, COOKIE_SECONDS = SESSION_DAYS * 86400 };
+enum { COOKIE_SECONDS = SESSION_DAYS * 86400 };
 
 /* `cookie` "": the browser shall forget it. */
 static void set_cookie(struct api *api, struct request *r, const char *cookie)
@@ -26,7 +26,7 @@ static json_t *session_json(struct api *api, const char *cookie, const struct st
     int64_t credits = session->account.balance - session->account.held;
     json_t *more = json_pack("{s:o, s:s, s:s, s:I, s:b, s:b}", "email", or_null(session->email), "account_id",
                              session->account.id, "account_name", session->account.name, "credits", (json_int_t)credits,
-                             "low_credits", credits < LOW_CREDITS, "has_password", session->password_hash[0] != 0);
+                             "low_credits", credits < o->low_credits, "has_password", session->password_hash[0] != 0);
     if (more) (void)json_object_update(body, more);
     json_decref(more);
     return body;

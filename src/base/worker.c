@@ -36,6 +36,7 @@ static bool take(struct worker *w, struct task *task)
 static void *worker_main(void *arg)
 {
     struct task task;
+    pthread_setname_np(pthread_self(), "page worker");
     while (take(arg, &task)) task.run(task.arg);
     return NULL;
 }

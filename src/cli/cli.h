@@ -15,6 +15,8 @@ int cmd_extract(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_credits(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -1,4 +1,4 @@
-/* common.h - what account, key and credits share: they open the store beside a running service, or without one. */
+/* common.h - what account, key, credits and backup share: they open the store beside a running service, or without one. */
 #ifndef REFRACTR_CLI_COMMON_H
 #define REFRACTR_CLI_COMMON_H
 

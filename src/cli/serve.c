@@ -101,6 +101,7 @@ static bool open_listener(struct service *s, const struct serve_options *o, stru
                               .trust_proxy = o->trust_proxy,
                               .webhook_allow_private = o->webhook_allow_private,
                               .demos_per_minute = (int)o->demo_rate,
+                              .low_credits = o->low_credits,
                               .requests_per_minute = (int)o->rate,
                               .polls_per_minute = (int)o->poll_rate};
     struct server_options server = {.host = o->host,

@@ -281,6 +281,7 @@ static void *work(void *argument)
     struct worker *worker = argument;
     struct local *engine = worker->engine;
     encoder_thread_start();
+    pthread_setname_np(pthread_self(), "engine");
     pthread_mutex_lock(&engine->lock);
     for (struct task *task; (task = next_task(engine));) {
         if (!task->prepared) {

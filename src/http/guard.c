@@ -93,6 +93,7 @@ static void wait_for_work(struct guard *guard)
 static void *run(void *arg)
 {
     struct guard *guard = arg;
+    pthread_setname_np(pthread_self(), "http guard");
     while (!atomic_load(&guard->stopping)) {
         wait_for_work(guard);
         int64_t now = clock_monotonic_ns();

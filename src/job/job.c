@@ -495,6 +495,7 @@ static void *timer_main(void *arg)
 {
     struct jobs *jobs = arg;
     int64_t next_sweep_ns = 0, next_retry_ns = 0;
+    pthread_setname_np(pthread_self(), "job timer");
     pthread_mutex_lock(&jobs->lock);
     while (!jobs->closing) {
         pthread_mutex_unlock(&jobs->lock);

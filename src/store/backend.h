@@ -28,6 +28,8 @@ struct backend_ops {
     bool (*ping)(struct backend *b, struct error *e);
     bool (*audit)(struct backend *b, struct error *e);
     bool (*check)(struct backend *b, struct error *e); /* or NULL: the server looks after its files */
+    bool (*backup)(struct backend *b, const char *file, struct error *e); /* or NULL: the server has its own tools */
+    bool (*restore)(const char *file, const char *data_dir, struct error *e);
     bool (*read)(struct backend *b, struct store_read *read, struct error *e); /* the questions of store_web.h */
 };
 

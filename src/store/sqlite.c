@@ -30,7 +30,8 @@ enum {
     BUSY_TIMEOUT_MS = 5000,
     CHECKPOINT_IDLE_PAGES = 100,     /* copied back to the database when nothing was written for a second */
     CHECKPOINT_FORCED_PAGES = 16000, /* 64 MiB of log: copied back whoever waits */
-    SYNC_EVERY_MS = 100
+    SYNC_EVERY_MS = 100,
+    DIR_BYTES_MAX = 3800
 };
 
 /* ---- schema ------------------------------------------------------------------------------------------------------- */
@@ -231,6 +232,7 @@ static int note_wal_pages(void *arg, sqlite3 *db, const char *name, int pages)
 static void *syncer_main(void *arg)
 {
     struct backend *b = arg;
+    pthread_setname_np(pthread_self(), "log syncer");
     pthread_mutex_lock(&b->lock);
     while (!b->closing) {
         (void)cond_wait_until(&b->syncer_wake, &b->lock, clock_monotonic_ns() + SYNC_EVERY_MS * NS_PER_MS);
@@ -274,20 +276,20 @@ static bool exec(struct connection *c, const char *sql, struct error *e)
     return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK || sql_fail(c, e);
 }
 
-static void disconnect(struct connection *c)
+void connection_close(struct connection *c)
 {
     for (int i = 0; i < SQL_COUNT; i++) sqlite3_finalize(c->statements[i]);
     sqlite3_close(c->db);
     *c = (struct connection){0};
 }
 
-static bool connect_db(struct connection *c, const char *path, int flags, struct error *e)
+bool connection_open(struct connection *c, const char *path, int flags, struct error *e)
 {
     int rc = sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK) {
         error_set(e, ERR_STORE_UNAVAILABLE, "", "cannot open %s: %s", path,
                   c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc));
-        disconnect(c);
+        connection_close(c);
         return false;
     }
     sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
@@ -301,7 +303,7 @@ struct connection *reader_take(struct backend *b, struct error *e)
     struct connection *c = b->idle_readers;
     b->idle_readers = c->next;
     pthread_mutex_unlock(&b->lock);
-    if (c->db || connect_db(c, b->path, SQLITE_OPEN_READONLY, e)) return c;
+    if (c->db || connection_open(c, b->path, SQLITE_OPEN_READONLY, e)) return c;
     reader_return(b, c);
     return NULL;
 }
@@ -325,6 +327,15 @@ static int user_version(struct connection *c, struct error *e)
     if (version < 0) sql_fail(c, e);
     sqlite3_finalize(s);
     return version;
+}
+
+bool sqlite_schema_known(struct connection *c, const char *path, struct error *e)
+{
+    int version = user_version(c, e);
+    if (version < 0) return false;
+    if (version >= 1 && version <= SCHEMA_VERSION) return true;
+    return error_set(e, ERR_STORE_UNAVAILABLE, "", "%s has schema %d, this program knows 1 to %d", path, version,
+                     SCHEMA_VERSION);
 }
 
 static bool migrate_step(struct connection *c, int version, struct error *e)
@@ -377,20 +388,40 @@ static int open_lock(const char *dir, const char *name, struct error *e)
     return fd;
 }
 
-static bool be_the_service(struct backend *b, const char *dir, struct error *e)
+static bool be_the_service(int *lock, const char *dir, struct error *e)
 {
-    b->service_lock = open_lock(dir, "refractr.service", e);
-    if (b->service_lock < 0) return false;
-    if (flock(b->service_lock, LOCK_EX | LOCK_NB) == 0) return true;
+    *lock = open_lock(dir, "refractr.service", e);
+    if (*lock < 0) return false;
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0) return true;
     return error_set(e, ERR_STORE_UNAVAILABLE, "", "another refractr serves the data folder %s; stop it or use another "
                      "folder (--data)", dir);
+}
+
+bool folder_claim(struct folder *folder, const char *dir, struct error *e)
+{
+    *folder = (struct folder){.write_lock = -1, .service_lock = -1};
+    if (strlen(dir) > DIR_BYTES_MAX) return error_set(e, ERR_STORE_UNAVAILABLE, "", "the data folder's path is too long");
+    snprintf(folder->database, sizeof folder->database, "%s/refractr.db", dir);
+    if (make_folders(dir, e) && (folder->write_lock = open_lock(dir, "refractr.write", e)) >= 0 &&
+        be_the_service(&folder->service_lock, dir, e)) {
+        while (flock(folder->write_lock, LOCK_EX) < 0 && errno == EINTR) continue;
+        return true;
+    }
+    folder_let_go(folder);
+    return false;
+}
+
+void folder_let_go(struct folder *folder)
+{
+    if (folder->write_lock >= 0) close(folder->write_lock);
+    if (folder->service_lock >= 0) close(folder->service_lock);
 }
 
 static bool prepare_writer(struct backend *b, const struct store_options *options, struct error *e)
 {
     struct connection *c = &b->writer;
     int flags = SQLITE_OPEN_READWRITE | (options->create ? SQLITE_OPEN_CREATE : 0);
-    if (!connect_db(c, b->path, flags, e)) return false;
+    if (!connection_open(c, b->path, flags, e)) return false;
     chmod(b->path, 0600);
     const char *sync = options->durability == DURABILITY_FULL ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
     /* secure_delete: deleted document text is overwritten where that costs no further page. */
@@ -408,10 +439,10 @@ static void backend_close(struct backend *b)
 {
     syncer_stop(b);
     /* Readers first: the writer, closing last, brings the log back into the database. */
-    for (int i = 0; i < READERS_MAX; i++) disconnect(&b->readers[i]);
+    for (int i = 0; i < READERS_MAX; i++) connection_close(&b->readers[i]);
     if (b->writer.db) {
         write_lock(b);
-        disconnect(&b->writer);
+        connection_close(&b->writer);
         write_unlock(b);
     }
     if (b->write_lock >= 0) close(b->write_lock);
@@ -425,7 +456,7 @@ static void backend_close(struct backend *b)
 static bool open_files(struct backend *b, const struct store_options *options, struct error *e)
 {
     const char *dir = options->data_dir;
-    if (strlen(dir) > 3800) return error_set(e, ERR_STORE_UNAVAILABLE, "", "the data folder's path is too long");
+    if (strlen(dir) > DIR_BYTES_MAX) return error_set(e, ERR_STORE_UNAVAILABLE, "", "the data folder's path is too long");
     snprintf(b->path, sizeof b->path, "%s/refractr.db", dir);
     if (options->create && !make_folders(dir, e)) return false;
     if (!options->create && access(b->path, R_OK | W_OK) < 0) {
@@ -433,7 +464,7 @@ static bool open_files(struct backend *b, const struct store_options *options, s
                          "serve` makes one, --data names its folder", b->path, strerror(errno));
     }
     if ((b->write_lock = open_lock(dir, "refractr.write", e)) < 0) return false;
-    if (options->service && !be_the_service(b, dir, e)) return false;
+    if (options->service && !be_the_service(&b->service_lock, dir, e)) return false;
     write_lock(b);
     bool ok = prepare_writer(b, options, e);
     write_unlock(b);
@@ -471,5 +502,7 @@ const struct backend_ops sqlite_backend = {
     .ping = sqlite_ping,
     .audit = sqlite_audit,
     .check = sqlite_check,
+    .backup = sqlite_backup,
+    .restore = sqlite_restore,
     .read = sqlite_read,
 };

@@ -2,6 +2,7 @@
  *
  *     sqlite.c        open, schema, transactions, connections      sqlite_write.c  one function per verb
  *     sqlite_sql.h    the SQL, one row per statement               sqlite_read.c   reads
+ *     sqlite_backup.c copies of the database, and back
  *     sqlite_account.c, sqlite_billing.c, sqlite_webhook.c, sqlite_sql_web.h   the web side, as store_web.h has it    */
 #ifndef REFRACTR_STORE_SQLITE_INTERNAL_H
 #define REFRACTR_STORE_SQLITE_INTERNAL_H
@@ -63,6 +64,19 @@ bool sql_fail(struct connection *c, struct error *e);
 /* Text of a column into a fixed buffer, cut at its end. */
 void sql_copy_text(sqlite3_stmt *s, int column, char *out, size_t size);
 
+bool connection_open(struct connection *c, const char *path, int flags, struct error *e) __attribute__((warn_unused_result));
+void connection_close(struct connection *c);
+/* An opened database's schema is one this program can bring up to date? `path` names it in the error. */
+bool sqlite_schema_known(struct connection *c, const char *path, struct error *e) __attribute__((warn_unused_result));
+
+/* A data folder no service and no command can use meanwhile; made when missing. */
+struct folder {
+    int write_lock, service_lock; /* as in struct backend */
+    char database[4096];          /* path of refractr.db, there or not */
+};
+bool folder_claim(struct folder *folder, const char *dir, struct error *e) __attribute__((warn_unused_result));
+void folder_let_go(struct folder *folder);
+
 struct connection *reader_take(struct backend *b, struct error *e) __attribute__((warn_unused_result));
 void reader_return(struct backend *b, struct connection *c);
 
@@ -122,5 +136,12 @@ bool sqlite_pending_jobs(struct backend *b, store_pending_visit visit, void *arg
 bool sqlite_ping(struct backend *b, struct error *e);
 bool sqlite_audit(struct backend *b, struct error *e);
 bool sqlite_check(struct backend *b, struct error *e);
+/* The same questions on a connection of the caller's. */
+bool sqlite_audit_on(struct connection *c, struct error *e);
+bool sqlite_check_on(struct connection *c, struct error *e);
+
+/* sqlite_backup.c */
+bool sqlite_backup(struct backend *b, const char *file, struct error *e);
+bool sqlite_restore(const char *file, const char *data_dir, struct error *e);
 
 #endif

@@ -145,10 +145,8 @@ bool sqlite_pending_jobs(struct backend *b, store_pending_visit visit, void *arg
     return rc == SQLITE_DONE;
 }
 
-bool sqlite_audit(struct backend *b, struct error *e)
+bool sqlite_audit_on(struct connection *c, struct error *e)
 {
-    struct connection *c = reader_take(b, e);
-    if (!c) return false;
     sqlite3_stmt *s = sql_bind(c, SQL_AUDIT, e, "");
     int rc = s ? sql_step(c, s, e) : SQLITE_ERROR;
     if (rc == SQLITE_ROW) {
@@ -158,20 +156,31 @@ bool sqlite_audit(struct backend *b, struct error *e)
                   (long long)sqlite3_column_int64(s, 4));
     }
     if (s) sql_end(s);
-    reader_return(b, c);
     return rc == SQLITE_DONE;
 }
 
-bool sqlite_check(struct backend *b, struct error *e)
+bool sqlite_check_on(struct connection *c, struct error *e)
 {
-    struct connection *c = reader_take(b, e);
-    if (!c) return false;
     sqlite3_stmt *s = sql_bind(c, SQL_CHECK, e, "");
     int rc = s ? sql_step(c, s, e) : SQLITE_ERROR;
     const char *says = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
     bool whole = says && !strcmp(says, "ok");
-    if (says && !whole) error_set(e, ERR_STORE_UNAVAILABLE, "", "%s", says);
+    const char *last = says ? strrchr(says, '\n') : NULL; /* a heading may stand before it */
+    if (says && !whole) error_set(e, ERR_STORE_UNAVAILABLE, "", "%s", last ? last + 1 : says);
     if (s) sql_end(s);
-    reader_return(b, c);
     return whole;
 }
+
+/* Asks on a connection of the pool. */
+static bool on_reader(struct backend *b, bool (*ask)(struct connection *c, struct error *e), struct error *e)
+{
+    struct connection *c = reader_take(b, e);
+    if (!c) return false;
+    bool ok = ask(c, e);
+    reader_return(b, c);
+    return ok;
+}
+
+bool sqlite_audit(struct backend *b, struct error *e) { return on_reader(b, sqlite_audit_on, e); }
+
+bool sqlite_check(struct backend *b, struct error *e) { return on_reader(b, sqlite_check_on, e); }

@@ -96,6 +96,7 @@ static void *writer_main(void *arg)
 {
     struct store *store = arg;
     struct store_write *batch;
+    pthread_setname_np(pthread_self(), "store writer");
     while ((batch = batch_take(store))) {
         struct error e = {.code = ERR_NONE};
         int64_t began = clock_monotonic_ns();
@@ -233,6 +234,17 @@ bool store_read(struct store *store, struct store_read *read, struct error *e)
 bool store_audit(struct store *store, struct error *e) { return store->ops->audit(store->backend, e); }
 
 bool store_check(struct store *store, struct error *e) { return !store->ops->check || store->ops->check(store->backend, e); }
+
+bool store_backup(struct store *store, const char *file, struct error *e)
+{
+    if (store->ops->backup) return store->ops->backup(store->backend, file, e);
+    return error_set(e, ERR_INVALID_VALUE, "", "this store is copied by the tools of its server, such as pg_dump");
+}
+
+bool store_restore(const char *file, const char *data_dir, struct error *e)
+{
+    return sqlite_backend.restore(file, data_dir, e);
+}
 
 void store_count(struct store *store, struct store_counters *out)
 {

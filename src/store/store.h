@@ -266,6 +266,11 @@ bool store_audit(struct store *store, struct error *e) __attribute__((warn_unuse
  * Takes seconds per gigabyte. True where a database server looks after that itself. */
 bool store_check(struct store *store, struct error *e) __attribute__((warn_unused_result));
 
+/* A checked copy of everything, as it stood at one commit, in a new file; any thread, the service goes on meanwhile. */
+bool store_backup(struct store *store, const char *file, struct error *e) __attribute__((warn_unused_result));
+/* Puts such a copy, checked again, into a data folder that has no database yet and that no service uses. */
+bool store_restore(const char *file, const char *data_dir, struct error *e) __attribute__((warn_unused_result));
+
 struct store_counters { uint64_t batches, writes; int queued; int64_t commit_ns_max; };
 void store_count(struct store *store, struct store_counters *out);
 

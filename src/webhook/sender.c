@@ -299,6 +299,7 @@ static void finish_done(struct webhooks *w)
 static void *sender_main(void *arg)
 {
     struct webhooks *w = arg;
+    pthread_setname_np(pthread_self(), "webhooks");
     while (!atomic_load(&w->closing)) {
         struct error e;
         int running;

@@ -66,6 +66,8 @@ test('the ledger can be exported and sums to the balance', async () => {
 test('billing for readers of screens and on a phone', async () => {
   const { page } = await signedIn(browser, 'reader', { viewport: PHONE, colorScheme: 'dark' });
   await visit(page, '/billing/');
+  const left = await page.locator('#entries td:nth-child(5)').first().boundingBox();
+  assert.ok(left.x + left.width <= PHONE.width, `the ledger's balance is at ${left.x}: out of sight`);
   assert.ok(await overflow(page) <= 0);
   assert.deepEqual(await accessibilityFaults(page), []);
   await page.context().close();

@@ -1,7 +1,7 @@
 /* The dashboard of a fresh account: signing in, keys and their overlap, usage, jobs, webhooks, the playground's session. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accessibilityFaults, extract, openBrowser, openPage, overflow, PHONE, signedIn, URL_, visit } from './browser.mjs';
+import { accessibilityFaults, extract, openBrowser, openPage, overflow, PHONE, refractr, signedIn, URL_, visit } from './browser.mjs';
 
 let browser;
 before(async () => { browser = await openBrowser(); });
@@ -64,6 +64,10 @@ test('a key works once made; regenerated without overlap the old one is 401 at o
   assert.deepEqual([await statusOf(first), await statusOf(second)], [200, 200]);
   const third = await regenerate(page, 'press', 'Stop it at once');
   assert.deepEqual([await statusOf(second), await statusOf(third)], [401, 200]);
+  const row = page.locator('#key-rows tr', { hasText: first.slice(0, 11) });
+  refractr('key', 'revoke', await row.getAttribute('data-key'), '--overlap', '1'); // the hour, shortened to a second
+  await new Promise((resolve) => setTimeout(resolve, 3500));
+  assert.deepEqual([await statusOf(first), await statusOf(third)], [401, 200], 'after the overlap');
   assert.match(await page.textContent('#key-rows'), /until/);
   assert.deepEqual(page.faults, []);
   await page.context().close();
@@ -156,6 +160,8 @@ test('calls that change something need the CSRF token', async () => {
 
 test('the dashboard on a phone, dark', async () => {
   const { page } = await signedIn(browser, 'pocket', { viewport: PHONE, colorScheme: 'dark' });
+  const revoke = await page.getByRole('button', { name: /^Revoke/ }).boundingBox();
+  assert.ok(revoke.x + revoke.width <= PHONE.width, `the key's buttons are at ${revoke.x}: out of sight`);
   assert.ok(await overflow(page) <= 0);
   assert.deepEqual(await accessibilityFaults(page), []);
   assert.deepEqual(page.faults, []);

@@ -16,6 +16,8 @@ def blocking(client: Refractr) -> None:
     assert_type(client.extract("t", Invoice).data.number, Optional[str])
     assert_type(client.extract("t", {"number": None}).data, Dict[str, Any])
     assert_type(client.extract_and_wait("t", Invoice), ExtractResult[Invoice])
+    assert_type(client.extract("t", Invoice, details=True, webhook_url=None, timeout=3), ExtractResult[Invoice])
+    client.extract("t", Invoice, detail=True)  # type: ignore[call-overload]
     job = client.submit("t", Invoice)
     assert_type(job, Job[Invoice])
     assert_type(client.get(job), Job[Invoice])

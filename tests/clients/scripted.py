@@ -32,6 +32,7 @@ class Asked:
     path: str
     headers: dict
     json: object
+    body: bytes = b""
     at: float = field(default_factory=time.monotonic)
 
 
@@ -59,7 +60,7 @@ class ScriptedServer:
 
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                script.asked.append(Asked(self.command, self.path, dict(self.headers), json.loads(body) if body else None))
+                script.asked.append(Asked(self.command, self.path, dict(self.headers), json.loads(body) if body else None, body))
                 told = script.answers.pop(0) if script.answers else (500, {}, {})
                 if told is HANG_UP:
                     self.close_connection = True

@@ -54,6 +54,22 @@ def test_calls_have_keys_of_their_own_and_take_a_given_one(server, connect):
     assert first != second and third == "mine"
 
 
+def test_webhook_url_goes_with_every_extraction(server, connect):
+    server.answers = [success({}), pending(), success({}), pending()]
+    client = connect()
+    for call in (client.extract, client.extract_and_wait, client.submit):
+        call("t", {"a": None}, webhook_url="https://hooks.example/in")
+    sent = [a.json for a in server.asked if a.method == "POST"]
+    assert [b["webhook_url"] for b in sent] == ["https://hooks.example/in"] * 3
+    assert [b.get("wait") for b in sent] == [None, False, False]
+
+
+def test_an_option_that_is_not_one_is_refused(server, connect):
+    with pytest.raises(TypeError, match="detail"):
+        connect().extract("t", {"a": None}, detail=True)
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("status, kind, code", [
     (429, "rate_limit_error", "rate_limit_exceeded"), (503, "service_unavailable", "queue_full")])
 def test_retry_waits_as_asked_with_the_same_key(server, connect, status, kind, code):

@@ -4,11 +4,13 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import refractr
 from pydantic import BaseModel
-from refractr import AsyncRefractr, Refractr
+from refractr import AsyncRefractr, Refractr, webhooks
+from scripted import ScriptedServer
 from service import INVOICE, ROOT, UNLIMITED
 
 TEXT, TEMPLATE = INVOICE["document_text"], INVOICE["template"]
@@ -44,6 +46,24 @@ def test_asyncio(service, key):
 def test_the_same_key_is_charged_once(client):
     first, again = (client.extract(TEXT, TEMPLATE, idempotency_key="same") for _ in range(2))
     assert first.job_id == again.job_id and client.account().credits_available == 999_999
+
+
+def test_webhook_url_gets_what_polling_answers(make_service):
+    """The event of one extraction, checked by the client's own verify with the key's secret."""
+    service = make_service(*UNLIMITED, "--webhook-allow-private")
+    key = service.account()[1]
+    with ScriptedServer() as hook, Refractr(key, service.url) as client:
+        hook.answers = [(204, {}, b"")]
+        job = client.submit(TEXT, TEMPLATE, webhook_url=hook.url + "/done")
+        client.wait(job)
+        deadline = time.monotonic() + 30
+        while not hook.asked and time.monotonic() < deadline:
+            time.sleep(0.05)
+        told = hook.asked[0]
+    event = webhooks.verify(told.body, told.headers, webhooks.secret_of(key))
+    assert (told.path, event["type"], event["data"]["job_id"]) == ("/done", "job.succeeded", job.job_id)
+    with pytest.raises(refractr.WebhookVerificationError):
+        webhooks.verify(told.body, told.headers, webhooks.secret_of(service.account()[1]))
 
 
 def test_errors(service, client):

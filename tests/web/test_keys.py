@@ -35,6 +35,10 @@ def test_regenerate(service):
     last = visitor.post(f"keys/{fresh['id']}/regenerate", {"overlap": "none"}, 201)
     assert [extract(service, k["api_key"]).status_code for k in (fresh, last)] == [401, 200]
     assert visitor.call("POST", f"keys/{last['id']}/regenerate", {"overlap": "2h"}).status_code == 400
+    visitor.post(f"keys/{last['id']}/regenerate", {"overlap": "24h"}, 201)
+    ends = next(k for k in visitor.get("keys")["keys"] if k["id"] == last["id"])["expires_at"]
+    left = datetime.datetime.fromisoformat(ends.replace("Z", "+00:00")) - datetime.datetime.now(datetime.timezone.utc)
+    assert 86000 < left.total_seconds() <= 86400
 
 
 def test_others_things_are_not_found(service):
@@ -60,6 +64,11 @@ def test_usage_and_jobs(service):
     assert [(j["job_id"], j["status"], j["credits_charged"]) for j in jobs] == [(answer.json()["job_id"], "success", 1)]
     assert "2847" not in str(visitor.get("jobs")), "no document text"
     assert visitor.get("session")["low_credits"]
+
+
+def test_what_few_credits_are_is_the_operators_choice(make_service):
+    service = make_service(*UNLIMITED, "--low-credits", "5")
+    assert [member(service, credits=n).get("session")["low_credits"] for n in (4, 5)] == [True, False]
 
 
 def test_demo(make_service):

@@ -40,7 +40,7 @@ function entryRow(entry) {
   const invoice = entry.invoice_url && safeUrl(entry.invoice_url);
   const sign = entry.credits > 0 ? '+' : '';
   return el('tr', {}, el('td', {}, time(entry.created_at)), el('td', {}, KINDS[entry.kind] || entry.kind), el('td', { class: 'small quiet' }, entry.note || ''),
-    el('td', { class: 'num' }, sign + number(entry.credits)), el('td', { class: 'num' }, number(entry.balance)),
+    el('td', { class: 'num' }, sign + number(entry.credits)), el('td', { class: 'num', 'data-label': 'Balance' }, number(entry.balance)),
     el('td', {}, invoice ? el('a', { href: invoice, rel: 'noopener', target: '_blank' }, 'Invoice') : ''));
 }
 

@@ -96,7 +96,7 @@ function keyRow(key) {
     el('button', { type: 'button', class: 'link danger', 'aria-label': named('Revoke'), onclick: () => revoke(key) }, 'Revoke'),
   ];
   return el('tr', { 'data-key': key.id }, el('td', {}, key.name || ''), el('td', {}, el('code', {}, `${key.prefix}…`)),
-    el('td', {}, keyState(key)), el('td', {}, time(key.created_at)), el('td', {}, time(key.last_used_at)), el('td', { class: 'acts' }, buttons));
+    el('td', {}, keyState(key)), el('td', { 'data-label': 'Created' }, time(key.created_at)), el('td', { 'data-label': 'Last used' }, time(key.last_used_at)), el('td', { class: 'acts' }, buttons));
 }
 
 async function loadKeys() {
@@ -160,12 +160,13 @@ async function loadUsage() {
 
 const JOB_STATES = { success: 'good', failed: 'bad', pending: 'warm', running: 'warm' };
 
+/* Of the id its end: it begins with the time, so that neighbours look alike. */
 function jobRow(job) {
   const state = el('span', { class: `state ${JOB_STATES[job.status] || ''}` }, job.status);
   const code = job.error_code && el('a', { class: 'small', href: `/docs/#error-${encodeURIComponent(job.error_code)}` }, job.error_code);
-  return el('tr', {}, el('td', {}, el('code', { title: job.job_id }, job.job_id.slice(0, 8))), el('td', {}, state, code ? ' ' : '', code),
+  return el('tr', {}, el('td', {}, el('code', { title: job.job_id }, `…${job.job_id.slice(-8)}`)), el('td', {}, state, code ? ' ' : '', code),
     el('td', {}, time(job.created_at)), el('td', { class: 'num' }, typeof job.latency_ms === 'number' ? `${number(job.latency_ms)} ms` : ''),
-    el('td', { class: 'num' }, number(job.credits_charged || 0)));
+    el('td', { class: 'num', 'data-label': 'Credits' }, number(job.credits_charged || 0)));
 }
 
 async function loadJobs() {

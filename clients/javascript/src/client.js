@@ -165,8 +165,8 @@ export class Refractr {
     return { accountId: body.account_id, name: body.name, credits: body.credits, limits: body.limits };
   }
 
-  async #post(text, template, wait, { details = false, idempotencyKey }, deadline) {
-    const body = { document_text: text, template, ...(wait ? {} : { wait }), ...(details ? { details } : {}) };
+  async #post(text, template, wait, { details = false, webhookUrl, idempotencyKey }, deadline) {
+    const body = { document_text: text, template, ...(wait ? {} : { wait }), ...(details ? { details } : {}), webhook_url: webhookUrl };
     // One key for all attempts: however often it is sent, the document is extracted and charged once.
     const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey ?? (await uuid4()) };
     return this.#request("POST", EXTRACT_PATH, deadline, { headers, body: JSON.stringify(body) });

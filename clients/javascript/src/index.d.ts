@@ -99,6 +99,8 @@ export interface CallOptions {
 export interface ExtractOptions extends CallOptions {
   /** Also tell where each value stands, in `fields`. */
   details?: boolean;
+  /** The service posts the finished job there too; verifyWebhook checks it, with webhookSecretOf(apiKey). */
+  webhookUrl?: string;
   /** Default: a new one for each call, the same for all its attempts. */
   idempotencyKey?: string;
 }
@@ -146,6 +148,9 @@ export function verifyWebhook(
   secret: string,
   options?: { tolerance?: number },
 ): Promise<WebhookEvent>;
+
+/** The secret that signs what is posted to the webhookUrl of an extraction made with this key. */
+export function webhookSecretOf(apiKey: string): Promise<string>;
 
 /** The template a Zod object schema stands for. Throws TemplateError, naming the field, for what a template cannot say. */
 export function templateOf(schema: Schema<unknown>): Template;

@@ -18,4 +18,4 @@ export {
   WebhookVerificationError,
 } from "./errors.js";
 export { templateOf } from "./template.js";
-export { verifyWebhook } from "./webhooks.js";
+export { verifyWebhook, webhookSecretOf } from "./webhooks.js";

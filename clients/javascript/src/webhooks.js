@@ -37,6 +37,11 @@ async function anyFits(signatures, signed, key) {
   return false;
 }
 
+export async function webhookSecretOf(apiKey) {
+  const hash = await (await webCrypto()).subtle.digest("SHA-256", new TextEncoder().encode(apiKey));
+  return `whsec_${btoa(String.fromCharCode(...new Uint8Array(hash)))}`;
+}
+
 export async function verifyWebhook(payload, headers, secret, { tolerance = 300 } = {}) {
   const body = typeof payload === "string" ? new TextEncoder().encode(payload) : new Uint8Array(payload);
   const [id, timestamp, signatures] = ["id", "timestamp", "signature"].map(

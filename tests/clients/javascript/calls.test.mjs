@@ -39,6 +39,17 @@ test("calls have keys of their own and take a given one", async (t) => {
   assert.equal(third, "mine");
 });
 
+test("webhookUrl goes with every extraction", async (t) => {
+  const { server, client } = await start(t, [success({}), pending(), success({}), pending()]);
+  const options = { webhookUrl: "https://hooks.example/in" };
+  await client.extract("t", TEMPLATE, options);
+  await client.extractAndWait("t", TEMPLATE, options);
+  await client.submit("t", TEMPLATE, options);
+  const sent = server.asked.filter((a) => a.method === "POST").map((a) => a.json);
+  assert.deepEqual(sent.map((b) => b.webhook_url), Array(3).fill(options.webhookUrl));
+  assert.deepEqual(sent.map((b) => b.wait), [undefined, false, false]);
+});
+
 for (const [status, type, code] of [
   [429, "rate_limit_error", "rate_limit_exceeded"],
   [503, "service_unavailable", "queue_full"],

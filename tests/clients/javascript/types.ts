@@ -51,6 +51,7 @@ is<typeof job, Job<{ number: string | null; due: Date | null }>>(true);
 const waited = await client.wait(job);
 is<typeof waited.data.due, Date | null>(true);
 const byId = await client.get("id", { template: Invoice });
+await client.extract("t", Invoice, { details: true, webhookUrl: "https://hooks.example/in" });
 is<typeof byId, typeof job>(true);
 const third = await client.extract("t", z3.object({ n: z3.number().nullable() }));
 is<typeof third.data.n, number | null>(true);

@@ -1,8 +1,8 @@
 /* verifyWebhook against signatures made here, by Standard Webhooks' rules. */
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import test from "node:test";
-import { verifyWebhook, WebhookVerificationError } from "refractr";
+import { verifyWebhook, webhookSecretOf, WebhookVerificationError } from "refractr";
 
 const KEY = Buffer.from("0123456789abcdef0123456789abcdef");
 const SECRET = `whsec_${KEY.toString("base64")}`;
@@ -30,6 +30,11 @@ test("genuine events are returned", async () => {
   const both = headers();
   both["Webhook-Signature"] = `v1,AAAA v1a,BBBB ${both["Webhook-Signature"]}`;
   assert.ok(await verifyWebhook(BODY, both, SECRET));
+});
+
+test("the secret of a key is whsec_ and the Base64 of its SHA-256", async () => {
+  const hash = createHash("sha256").update("dm_test").digest("base64");
+  assert.equal(await webhookSecretOf("dm_test"), `whsec_${hash}`);
 });
 
 test("forged, changed, old and future ones are refused", async () => {

@@ -5,7 +5,7 @@ class. Everything that goes wrong is a `RefractrError`. `webhooks.verify` checks
 """
 
 from . import webhooks
-from ._client import AsyncRefractr, Refractr
+from ._client import AsyncRefractr, ExtractOptions, Refractr
 from ._results import Account, ExtractResult, FieldDetail, Job, ListDetail
 from ._template import template_of
 from .errors import (
@@ -34,6 +34,7 @@ __all__ = [
     "AsyncRefractr",
     "AuthenticationError",
     "ConflictError",
+    "ExtractOptions",
     "ExtractResult",
     "FieldDetail",
     "InsufficientCreditsError",

@@ -1,4 +1,5 @@
-"""`Refractr` and `AsyncRefractr`: the calls, done by httpx. What a call does is in _flow.py."""
+"""`Refractr` and `AsyncRefractr`: the calls, done by httpx. What a call does is in _flow.py; the two classes differ only in
+how they send and sleep, so each of their methods is its types and one line."""
 
 from __future__ import annotations
 
@@ -6,17 +7,17 @@ import asyncio
 import os
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Type, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Type, TypedDict, TypeVar, Union, overload
 
 import httpx
 
-from ._flow import Caller, Flow, Parse, Pause, Send
+from ._flow import Caller, Flow, Pause, Send
 from ._results import Account, ExtractResult, Job
-from ._template import compile_template
 from .errors import AuthenticationError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
@@ -24,10 +25,21 @@ Data = Dict[str, Any]
 Template = Mapping[str, Any]
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8080"
-ATTEMPT_TIMEOUT_S = 40.0  # the service itself answers 504 after 30
-EXTRACT_TIMEOUT_S = 120.0
-WAIT_TIMEOUT_S = 300.0
-POLL_TIMEOUT_S = 60.0
+
+
+class ExtractOptions(TypedDict, total=False):
+    """What extract, extract_and_wait and submit take by name, beside the text and the template.
+
+    details: also tell where each value stands, in `fields`.
+    webhook_url: the service posts the finished job there too; webhooks.verify checks it, with webhooks.secret_of(api_key).
+    idempotency_key: default a new one for each call; the same for all attempts of the call, so nothing is charged twice.
+    timeout: seconds for the whole call, its retries and polling included; then RequestTimeoutError.
+    """
+
+    details: bool
+    webhook_url: Optional[str]
+    idempotency_key: Optional[str]
+    timeout: float
 
 
 def _settings(api_key: Optional[str], base_url: Optional[str]) -> Tuple[str, Dict[str, str]]:
@@ -38,20 +50,6 @@ def _settings(api_key: Optional[str], base_url: Optional[str]) -> Tuple[str, Dic
     return url.rstrip("/"), {"Authorization": f"Bearer {key}", "User-Agent": "refractr-python/0.1.0"}
 
 
-def _identify(job: Union[str, Job[Any]], template: Any) -> Tuple[str, Parse[Any]]:
-    """A job's id and how its answer is read: by the template given now, else by the one it was submitted with."""
-    if template is not None:
-        return job if isinstance(job, str) else job.job_id, compile_template(template)[1]
-    if isinstance(job, Job):
-        return job.job_id, job.parse or (lambda data: data)
-    return job, lambda data: data
-
-
-def _account_of(body: Data) -> Account:
-    credits = body["credits"]
-    return Account(body["account_id"], body["name"], credits["available"], credits["held"], body["limits"])
-
-
 class Refractr:
     """A blocking client; safe to share between threads. Use it as a context manager, or call close().
 
@@ -59,8 +57,6 @@ class Refractr:
     base_url: default REFRACTR_BASE_URL, else http://127.0.0.1:8080.
     max_retries: of one request, on 429, 502, 503, 504 and connection faults; 0 turns them off.
     http_client: an httpx.Client of your own, for proxies or certificates; it is not closed here.
-
-    timeout, everywhere: seconds for the whole call, its retries and polling included; then RequestTimeoutError.
     """
 
     def __init__(
@@ -72,7 +68,7 @@ class Refractr:
         http_client: Optional[httpx.Client] = None,
     ) -> None:
         self._url, self._headers = _settings(api_key, base_url)
-        self._caller = Caller(max_retries, ATTEMPT_TIMEOUT_S)
+        self._caller = Caller(max_retries)
         self._own = http_client is None
         self._http = http_client or httpx.Client()
 
@@ -113,77 +109,40 @@ class Refractr:
         return self._http.request(step.method, url, json=step.json, headers=headers, timeout=step.timeout)
 
     @overload
-    def extract(
-        self, text: str, template: Type[M], *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[M]: ...
+    def extract(self, text: str, template: Type[M], **options: Unpack[ExtractOptions]) -> ExtractResult[M]: ...
 
     @overload
-    def extract(
-        self, text: str, template: Template, *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[Data]: ...
+    def extract(self, text: str, template: Template, **options: Unpack[ExtractOptions]) -> ExtractResult[Data]: ...
 
-    def extract(
-        self,
-        text: str,
-        template: Any,
-        *,
-        details: bool = False,
-        timeout: float = EXTRACT_TIMEOUT_S,
-        idempotency_key: Optional[str] = None,
-    ) -> ExtractResult[Any]:
-        """Fills `template` (a dict, or a Pydantic model class) from `text` (1 to 50,000 code points).
+    def extract(self, text: str, template: Any, **options: Unpack[ExtractOptions]) -> ExtractResult[Any]:
+        """Fills `template` (a dict, or a Pydantic model class) from `text` (1 to 50,000 code points). Timeout: 120 s.
 
-        details: also tell where each value stands, in `fields`. idempotency_key: default a new one for each call; it is
-        the same for all attempts of the call, so that nothing is charged twice. Raises RefractrError.
+        options: see ExtractOptions. Raises RefractrError.
         """
-        sent, parse = compile_template(template)
-        return self._run(self._caller.extract(text, sent, parse, details, idempotency_key, timeout))
+        return self._run(self._caller.extract(text, template, **options))
 
     @overload
-    def extract_and_wait(
-        self, text: str, template: Type[M], *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[M]: ...
+    def extract_and_wait(self, text: str, template: Type[M], **options: Unpack[ExtractOptions]) -> ExtractResult[M]: ...
 
     @overload
-    def extract_and_wait(
-        self, text: str, template: Template, *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[Data]: ...
+    def extract_and_wait(self, text: str, template: Template, **options: Unpack[ExtractOptions]) -> ExtractResult[Data]: ...
 
-    def extract_and_wait(
-        self,
-        text: str,
-        template: Any,
-        *,
-        details: bool = False,
-        timeout: float = WAIT_TIMEOUT_S,
-        idempotency_key: Optional[str] = None,
-    ) -> ExtractResult[Any]:
-        """As extract, but no connection is held: the job is submitted, then polled from 100 ms up to every 2 s."""
-        sent, parse = compile_template(template)
-        return self._run(self._caller.extract_and_wait(text, sent, parse, details, idempotency_key, timeout))
+    def extract_and_wait(self, text: str, template: Any, **options: Unpack[ExtractOptions]) -> ExtractResult[Any]:
+        """As extract, but no connection is held: the job is submitted, then polled from 100 ms up to every 2 s.
+
+        Timeout: 300 s.
+        """
+        return self._run(self._caller.extract_and_wait(text, template, **options))
 
     @overload
-    def submit(
-        self, text: str, template: Type[M], *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> Job[M]: ...
+    def submit(self, text: str, template: Type[M], **options: Unpack[ExtractOptions]) -> Job[M]: ...
 
     @overload
-    def submit(
-        self, text: str, template: Template, *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> Job[Data]: ...
+    def submit(self, text: str, template: Template, **options: Unpack[ExtractOptions]) -> Job[Data]: ...
 
-    def submit(
-        self,
-        text: str,
-        template: Any,
-        *,
-        details: bool = False,
-        timeout: float = POLL_TIMEOUT_S,
-        idempotency_key: Optional[str] = None,
-    ) -> Job[Any]:
-        """Hands the work in and returns at once; ask for the result with `get` or `wait`."""
-        sent, parse = compile_template(template)
-        return self._run(self._caller.submit(text, sent, parse, details, idempotency_key, timeout))
+    def submit(self, text: str, template: Any, **options: Unpack[ExtractOptions]) -> Job[Any]:
+        """Hands the work in and returns at once; ask for the result with `get` or `wait`. Timeout: 60 s."""
+        return self._run(self._caller.submit(text, template, **options))
 
     @overload
     def get(self, job: str, template: Type[M], *, timeout: float = ...) -> Job[M]: ...
@@ -194,9 +153,9 @@ class Refractr:
     @overload
     def get(self, job: Job[T], *, timeout: float = ...) -> Job[T]: ...
 
-    def get(self, job: Union[str, Job[Any]], template: Any = None, *, timeout: float = POLL_TIMEOUT_S) -> Job[Any]:
+    def get(self, job: Union[str, Job[Any]], template: Any = None, *, timeout: Optional[float] = None) -> Job[Any]:
         """What became of a job (of `submit`, or its job_id with the model, if any). Does not raise for a failed one."""
-        return self._run(self._caller.get(*_identify(job, template), timeout))
+        return self._run(self._caller.get(job, template, timeout))
 
     @overload
     def wait(self, job: str, template: Type[M], *, timeout: float = ...) -> ExtractResult[M]: ...
@@ -207,15 +166,13 @@ class Refractr:
     @overload
     def wait(self, job: Job[T], *, timeout: float = ...) -> ExtractResult[T]: ...
 
-    def wait(
-        self, job: Union[str, Job[Any]], template: Any = None, *, timeout: float = WAIT_TIMEOUT_S
-    ) -> ExtractResult[Any]:
-        """Polls a job until it is done; raises its error if it failed."""
-        return self._run(self._caller.wait(*_identify(job, template), timeout))
+    def wait(self, job: Union[str, Job[Any]], template: Any = None, *, timeout: Optional[float] = None) -> ExtractResult[Any]:
+        """Polls a job until it is done; raises its error if it failed. Timeout: 300 s."""
+        return self._run(self._caller.wait(job, template, timeout))
 
-    def account(self, *, timeout: float = POLL_TIMEOUT_S) -> Account:
+    def account(self, *, timeout: Optional[float] = None) -> Account:
         """Credits and limits of the key's account."""
-        return _account_of(self._run(self._caller.account(timeout)))
+        return self._run(self._caller.account(timeout))
 
 
 class AsyncRefractr:
@@ -230,7 +187,7 @@ class AsyncRefractr:
         http_client: Optional[httpx.AsyncClient] = None,
     ) -> None:
         self._url, self._headers = _settings(api_key, base_url)
-        self._caller = Caller(max_retries, ATTEMPT_TIMEOUT_S)
+        self._caller = Caller(max_retries)
         self._own = http_client is None
         self._http = http_client or httpx.AsyncClient()
 
@@ -271,73 +228,34 @@ class AsyncRefractr:
         return await self._http.request(step.method, url, json=step.json, headers=headers, timeout=step.timeout)
 
     @overload
-    async def extract(
-        self, text: str, template: Type[M], *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[M]: ...
+    async def extract(self, text: str, template: Type[M], **options: Unpack[ExtractOptions]) -> ExtractResult[M]: ...
 
     @overload
-    async def extract(
-        self, text: str, template: Template, *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[Data]: ...
+    async def extract(self, text: str, template: Template, **options: Unpack[ExtractOptions]) -> ExtractResult[Data]: ...
 
-    async def extract(
-        self,
-        text: str,
-        template: Any,
-        *,
-        details: bool = False,
-        timeout: float = EXTRACT_TIMEOUT_S,
-        idempotency_key: Optional[str] = None,
-    ) -> ExtractResult[Any]:
+    async def extract(self, text: str, template: Any, **options: Unpack[ExtractOptions]) -> ExtractResult[Any]:
         """As Refractr.extract."""
-        sent, parse = compile_template(template)
-        return await self._run(self._caller.extract(text, sent, parse, details, idempotency_key, timeout))
+        return await self._run(self._caller.extract(text, template, **options))
 
     @overload
-    async def extract_and_wait(
-        self, text: str, template: Type[M], *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[M]: ...
+    async def extract_and_wait(self, text: str, template: Type[M], **options: Unpack[ExtractOptions]) -> ExtractResult[M]: ...
 
     @overload
-    async def extract_and_wait(
-        self, text: str, template: Template, *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> ExtractResult[Data]: ...
+    async def extract_and_wait(self, text: str, template: Template, **options: Unpack[ExtractOptions]) -> ExtractResult[Data]: ...
 
-    async def extract_and_wait(
-        self,
-        text: str,
-        template: Any,
-        *,
-        details: bool = False,
-        timeout: float = WAIT_TIMEOUT_S,
-        idempotency_key: Optional[str] = None,
-    ) -> ExtractResult[Any]:
+    async def extract_and_wait(self, text: str, template: Any, **options: Unpack[ExtractOptions]) -> ExtractResult[Any]:
         """As Refractr.extract_and_wait."""
-        sent, parse = compile_template(template)
-        return await self._run(self._caller.extract_and_wait(text, sent, parse, details, idempotency_key, timeout))
+        return await self._run(self._caller.extract_and_wait(text, template, **options))
 
     @overload
-    async def submit(
-        self, text: str, template: Type[M], *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> Job[M]: ...
+    async def submit(self, text: str, template: Type[M], **options: Unpack[ExtractOptions]) -> Job[M]: ...
 
     @overload
-    async def submit(
-        self, text: str, template: Template, *, details: bool = ..., timeout: float = ..., idempotency_key: Optional[str] = ...
-    ) -> Job[Data]: ...
+    async def submit(self, text: str, template: Template, **options: Unpack[ExtractOptions]) -> Job[Data]: ...
 
-    async def submit(
-        self,
-        text: str,
-        template: Any,
-        *,
-        details: bool = False,
-        timeout: float = POLL_TIMEOUT_S,
-        idempotency_key: Optional[str] = None,
-    ) -> Job[Any]:
+    async def submit(self, text: str, template: Any, **options: Unpack[ExtractOptions]) -> Job[Any]:
         """As Refractr.submit."""
-        sent, parse = compile_template(template)
-        return await self._run(self._caller.submit(text, sent, parse, details, idempotency_key, timeout))
+        return await self._run(self._caller.submit(text, template, **options))
 
     @overload
     async def get(self, job: str, template: Type[M], *, timeout: float = ...) -> Job[M]: ...
@@ -348,9 +266,9 @@ class AsyncRefractr:
     @overload
     async def get(self, job: Job[T], *, timeout: float = ...) -> Job[T]: ...
 
-    async def get(self, job: Union[str, Job[Any]], template: Any = None, *, timeout: float = POLL_TIMEOUT_S) -> Job[Any]:
+    async def get(self, job: Union[str, Job[Any]], template: Any = None, *, timeout: Optional[float] = None) -> Job[Any]:
         """As Refractr.get."""
-        return await self._run(self._caller.get(*_identify(job, template), timeout))
+        return await self._run(self._caller.get(job, template, timeout))
 
     @overload
     async def wait(self, job: str, template: Type[M], *, timeout: float = ...) -> ExtractResult[M]: ...
@@ -361,12 +279,10 @@ class AsyncRefractr:
     @overload
     async def wait(self, job: Job[T], *, timeout: float = ...) -> ExtractResult[T]: ...
 
-    async def wait(
-        self, job: Union[str, Job[Any]], template: Any = None, *, timeout: float = WAIT_TIMEOUT_S
-    ) -> ExtractResult[Any]:
+    async def wait(self, job: Union[str, Job[Any]], template: Any = None, *, timeout: Optional[float] = None) -> ExtractResult[Any]:
         """As Refractr.wait."""
-        return await self._run(self._caller.wait(*_identify(job, template), timeout))
+        return await self._run(self._caller.wait(job, template, timeout))
 
-    async def account(self, *, timeout: float = POLL_TIMEOUT_S) -> Account:
+    async def account(self, *, timeout: Optional[float] = None) -> Account:
         """As Refractr.account."""
-        return _account_of(await self._run(self._caller.account(timeout)))
+        return await self._run(self._caller.account(timeout))

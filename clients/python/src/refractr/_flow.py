@@ -11,17 +11,22 @@ import random
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generator, Mapping, Optional, TypeVar, Union
+from typing import Any, Callable, Dict, Generator, Mapping, Optional, Tuple, TypeVar, Union
 
 import httpx
 
-from ._results import ExtractResult, Job, details_of
+from ._results import Account, ExtractResult, Job, details_of
+from ._template import compile_template
 from .errors import APIConnectionError, ConflictError, RefractrError, RequestTimeoutError, ResultValidationError, error_from
 
 T = TypeVar("T")
 Parse = Callable[[Dict[str, Any]], T]
 
 EXTRACT_PATH = "/api/v1/extract/"
+ATTEMPT_TIMEOUT_S = 40.0  # the service itself answers 504 after 30
+EXTRACT_TIMEOUT_S = 120.0
+WAIT_TIMEOUT_S = 300.0
+CALL_TIMEOUT_S = 60.0  # of every call that asks once
 FIRST_POLL_S = 0.1
 LAST_POLL_S = 2.0
 FIRST_BACKOFF_S = 0.5
@@ -82,6 +87,19 @@ def backoff(attempt: int, retry_after: Optional[float]) -> float:
     return min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2.0**attempt) * random.uniform(0.5, 1.0)
 
 
+def _deadline(timeout: Optional[float], default: float) -> Deadline:
+    return Deadline(default if timeout is None else timeout)
+
+
+def _identify(job: Union[str, Job[Any]], template: Any) -> Tuple[str, Parse[Any]]:
+    """A job's id and how its answer is read: by the template given now, else by the one it was submitted with."""
+    if template is not None:
+        return job if isinstance(job, str) else job.job_id, compile_template(template)[1]
+    if isinstance(job, Job):
+        return job.job_id, job.parse or (lambda data: data)
+    return job, lambda data: data
+
+
 def _body_of(response: httpx.Response) -> Dict[str, Any]:
     try:
         body = response.json()
@@ -112,7 +130,6 @@ def request(
     deadline: Deadline,
     *,
     max_retries: int,
-    attempt_timeout: float,
     json: Optional[Mapping[str, Any]] = None,
     headers: Optional[Mapping[str, str]] = None,
     job_id: Optional[str] = None,
@@ -124,7 +141,7 @@ def request(
             raise deadline.up(job_id)
         error: RefractrError
         try:
-            response = yield Send(method, path, json, headers or {}, min(attempt_timeout, left))
+            response = yield Send(method, path, json, headers or {}, min(ATTEMPT_TIMEOUT_S, left))
             assert response is not None
             if response.is_success:
                 body = _body_of(response)
@@ -147,41 +164,45 @@ def request(
 
 
 class Caller:
-    """What every call shares: how often to retry, how long one attempt may take."""
+    """The calls of both clients, each a conversation that ends with the call's result.
 
-    def __init__(self, max_retries: int, attempt_timeout: float) -> None:
+    A template is a dict or a Pydantic model class; a timeout is the whole call's, in seconds."""
+
+    def __init__(self, max_retries: int) -> None:
         self.max_retries = max_retries
-        self.attempt_timeout = attempt_timeout
 
     def _request(self, method: str, path: str, deadline: Deadline, **more: Any) -> Flow[Dict[str, Any]]:
-        return request(
-            method, path, deadline, max_retries=self.max_retries, attempt_timeout=self.attempt_timeout, **more
-        )
+        return request(method, path, deadline, max_retries=self.max_retries, **more)
 
     def _post(
-        self, text: str, template: Mapping[str, Any], wait: bool, details: bool, key: Optional[str], deadline: Deadline
+        self,
+        text: str,
+        template: Mapping[str, Any],
+        deadline: Deadline,
+        *,
+        wait: bool,
+        details: bool = False,
+        webhook_url: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
     ) -> Flow[Dict[str, Any]]:
         body: Dict[str, Any] = {"document_text": text, "template": template}
         if not wait:
             body["wait"] = False
         if details:
             body["details"] = True
+        if webhook_url is not None:
+            body["webhook_url"] = webhook_url
         # One key for all attempts: however often it is sent, the document is extracted and charged once.
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return self._request("POST", EXTRACT_PATH, deadline, json=body, headers=headers)
 
     def extract(
-        self,
-        text: str,
-        template: Mapping[str, Any],
-        parse: Parse[T],
-        details: bool,
-        key: Optional[str],
-        timeout: float,
-    ) -> Flow[ExtractResult[T]]:
+        self, text: str, template: Any, *, timeout: float = EXTRACT_TIMEOUT_S, **options: Any
+    ) -> Flow[ExtractResult[Any]]:
         deadline = Deadline(timeout)
+        sent, parse = compile_template(template)
         try:
-            body = yield from self._post(text, template, True, details, key, deadline)
+            body = yield from self._post(text, sent, deadline, wait=True, **options)
         except RequestTimeoutError as late:
             if not late.job_id:
                 raise
@@ -189,40 +210,28 @@ class Caller:
         job = _job_of(body, parse)
         return job.result or (yield from self._poll(job.job_id, parse, deadline))
 
-    def submit(
-        self,
-        text: str,
-        template: Mapping[str, Any],
-        parse: Parse[T],
-        details: bool,
-        key: Optional[str],
-        timeout: float,
-    ) -> Flow[Job[T]]:
-        body = yield from self._post(text, template, False, details, key, Deadline(timeout))
-        return _job_of(body, parse)
-
     def extract_and_wait(
-        self,
-        text: str,
-        template: Mapping[str, Any],
-        parse: Parse[T],
-        details: bool,
-        key: Optional[str],
-        timeout: float,
-    ) -> Flow[ExtractResult[T]]:
+        self, text: str, template: Any, *, timeout: float = WAIT_TIMEOUT_S, **options: Any
+    ) -> Flow[ExtractResult[Any]]:
         deadline = Deadline(timeout)
-        body = yield from self._post(text, template, False, details, key, deadline)
-        job = _job_of(body, parse)
+        sent, parse = compile_template(template)
+        job = _job_of((yield from self._post(text, sent, deadline, wait=False, **options)), parse)
         return job.result or (yield from self._poll(job.job_id, parse, deadline))
 
-    def get(self, job_id: str, parse: Parse[T], timeout: float) -> Flow[Job[T]]:
-        return (yield from self._get(job_id, parse, Deadline(timeout)))
+    def submit(self, text: str, template: Any, *, timeout: float = CALL_TIMEOUT_S, **options: Any) -> Flow[Job[Any]]:
+        sent, parse = compile_template(template)
+        return _job_of((yield from self._post(text, sent, Deadline(timeout), wait=False, **options)), parse)
 
-    def wait(self, job_id: str, parse: Parse[T], timeout: float) -> Flow[ExtractResult[T]]:
-        return (yield from self._poll(job_id, parse, Deadline(timeout)))
+    def get(self, job: Union[str, Job[Any]], template: Any, timeout: Optional[float]) -> Flow[Job[Any]]:
+        return (yield from self._get(*_identify(job, template), _deadline(timeout, CALL_TIMEOUT_S)))
 
-    def account(self, timeout: float) -> Flow[Dict[str, Any]]:
-        return (yield from self._request("GET", "/api/v1/account/", Deadline(timeout)))
+    def wait(self, job: Union[str, Job[Any]], template: Any, timeout: Optional[float]) -> Flow[ExtractResult[Any]]:
+        return (yield from self._poll(*_identify(job, template), _deadline(timeout, WAIT_TIMEOUT_S)))
+
+    def account(self, timeout: Optional[float]) -> Flow[Account]:
+        body = yield from self._request("GET", "/api/v1/account/", _deadline(timeout, CALL_TIMEOUT_S))
+        credits = body["credits"]
+        return Account(body["account_id"], body["name"], credits["available"], credits["held"], body["limits"])
 
     def _get(self, job_id: str, parse: Parse[T], deadline: Deadline) -> Flow[Job[T]]:
         if not job_id or not all(c.isalnum() or c == "-" for c in job_id):

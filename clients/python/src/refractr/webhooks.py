@@ -12,7 +12,12 @@ from typing import Any, Dict, Mapping, Union
 
 from .errors import WebhookVerificationError
 
-__all__ = ["verify"]
+__all__ = ["secret_of", "verify"]
+
+
+def secret_of(api_key: str) -> str:
+    """The secret that signs what is posted to the `webhook_url` of an extraction made with this key."""
+    return "whsec_" + base64.b64encode(hashlib.sha256(api_key.encode()).digest()).decode()
 
 
 def _key(secret: str) -> bytes:
@@ -38,7 +43,7 @@ def verify(payload: Union[bytes, str], headers: Mapping[str, str], secret: str, 
     """Returns the event, {"type", "timestamp", "data"}; raises WebhookVerificationError.
 
     payload: the request's body exactly as it came, before any JSON parser touches it.
-    headers: the request's headers, in any case. secret: the endpoint's, "whsec_...".
+    headers: the request's headers, in any case. secret: the endpoint's, "whsec_...", or secret_of(api_key).
     tolerance: seconds the timestamp may be off. Deliveries may be repeated: `webhook-id` tells them apart.
     """
     body = payload.encode() if isinstance(payload, str) else payload

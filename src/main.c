@@ -15,6 +15,7 @@ static const struct command {
     {"account", cmd_account, "create and list accounts"},
     {"key", cmd_key, "create, list and revoke API keys"},
     {"credits", cmd_credits, "grant and show credits"},
+    {"migrate", cmd_migrate, "bring the store's schema to this program's"},
     {"bench", cmd_bench, "measure the engine on this machine"},
     {"doctor", cmd_doctor, "look for what is wrong and say what to do"},
 };

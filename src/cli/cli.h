@@ -15,6 +15,7 @@ int cmd_extract(int argc, char **argv);
 int cmd_account(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_credits(int argc, char **argv);
+int cmd_migrate(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -27,10 +27,10 @@ def postgres():
 
 @pytest.fixture(scope="session")
 def new_store(request):
-    """Gives the URL of a new, empty database, or None where the store is SQLite."""
+    """Gives the URL of a new, empty place on PostgreSQL, or None where the store is SQLite."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return lambda: None
-    return request.getfixturevalue("postgres").database
+    return request.getfixturevalue("postgres").place
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,12 @@ class Postgres:
         folder = subprocess.run([TOOL, "bin"], capture_output=True, text=True, check=True).stdout.strip()
         return os.path.join(folder, name)
 
+    def place(self):
+        """URL of a new, empty schema: as good as a database, made in no time."""
+        name = f"test{next(self.numbers)}"
+        self.sql(f"CREATE SCHEMA {name}")
+        return f"{self.url}?options=-csearch_path%3D{name}"
+
     def database(self):
         """URL of a new, empty database."""
         name = f"test{next(self.numbers)}"

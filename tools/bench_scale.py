@@ -139,7 +139,7 @@ def throughput(bench, counts, clients, seconds):
 
 
 def fairness(bench):
-    delay_ms = 20
+    delay_ms = 100
     print(f"\n### Fairness: 1,000 jobs of one account, {delay_ms} ms each, then one of another account\n")
     print("| nodes | flood accepted | its jobs left when the other's began | the other's job started after ms |\n|---|---|---|---|", flush=True)
     for count in (1, 2):

@@ -1,8 +1,9 @@
 /* postgres.c - connections, statements and transactions of the PostgreSQL backend.
  *
- * One connection writes (the store's writer thread), a small pool reads and serves what nodes share, one holds the lock of
- * the node that sends webhooks. A broken connection is made anew by whoever needs it next; while the server cannot be
- * reached nobody waits for it: one try per pause, pauses grow to 2 s, and everybody else is told so at once.
+ * One connection writes (the store's writer thread), one carries the heartbeat, one holds the lock of the node that sends
+ * webhooks, a small pool does the rest. A broken connection is made anew by whoever needs it next. While the server cannot
+ * be reached only the writer and the heartbeat try, once per pause, and pauses grow to 2 s; everybody else, the HTTP thread
+ * first of all, is told so at once.
  *
  * The one thing that cannot be tried again blindly is a COMMIT whose answer never came. The transaction's number was
  * learned before, and the server is asked by it what became of the transaction, for as long as a lease lasts. Only after
@@ -85,13 +86,13 @@ static void pause_longer(struct backend *b)
     atomic_store(&b->down_until_ns, clock_monotonic_ns() + ms * NS_PER_MS);
 }
 
-/* Every statement finds its rows by an index, so plans are made once and never by what a table held at that moment. */
+/* Every statement finds its rows by an index, one by one: plans are made once, and never by what a table held just then. */
 static bool set_up(struct pg_connection *c, struct error *e)
 {
     static const char settings[] =
         "SET client_encoding = 'UTF8'; SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET jit = off;"
         "SET idle_in_transaction_session_timeout = '30s'; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-        "SET enable_mergejoin = off; SET client_min_messages = 'error';";
+        "SET enable_mergejoin = off; SET enable_hashjoin = off; SET client_min_messages = 'error';";
     return pg_exec(c, settings, e) &&
            pg_exec(c, c->owner->synchronous ? "SET synchronous_commit = on" : "SET synchronous_commit = off", e);
 }
@@ -104,7 +105,8 @@ bool pg_connect(struct pg_connection *c, struct error *e)
     const char *values[] = {"refractr", "3", "10000", "10", "read-write", c->owner->url, NULL};
     struct backend *b = c->owner;
     if (c->db) return true;
-    if (clock_monotonic_ns() < atomic_load(&b->down_until_ns)) {
+    bool others_try = !c->probes && atomic_load(&b->beats) && atomic_load(&b->down_ms) > 0;
+    if (others_try || clock_monotonic_ns() < atomic_load(&b->down_until_ns)) {
         error_set(e, ERR_STORE_UNAVAILABLE, "", "the store cannot be reached; try again");
         e->retry_after_s = 1;
         return false;
@@ -358,6 +360,7 @@ static void backend_close(struct backend *b)
     for (int i = 0; i < PG_READERS_MAX; i++) pg_disconnect(&b->readers[i]);
     pg_disconnect(&b->writer);
     pg_disconnect(&b->sender);
+    pg_disconnect(&b->pulse);
     pthread_cond_destroy(&b->returned);
     pthread_mutex_destroy(&b->lock);
     free(b);
@@ -381,7 +384,8 @@ static struct backend *backend_new(const struct store_options *options, struct e
     b->synchronous = options->durability == DURABILITY_FULL;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->returned, NULL);
-    b->writer.owner = b->sender.owner = b;
+    b->writer.owner = b->sender.owner = b->pulse.owner = b;
+    b->writer.probes = b->pulse.probes = true;
     for (int i = 0; i < PG_READERS_MAX; i++) {
         b->readers[i].owner = b;
         pg_reader_return(b, &b->readers[i]);

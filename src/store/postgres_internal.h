@@ -24,6 +24,7 @@ enum pg_statement {
 struct pg_connection {
     struct backend *owner;
     PGconn *db;                /* NULL: not connected */
+    bool probes;               /* tries a server that could not be reached; the others wait until it succeeded */
     bool in_transaction;
     bool in_doubt;             /* the connection broke while a commit was under way */
     bool prepared[PG_COUNT];   /* when first needed, kept as long as the connection */
@@ -40,7 +41,10 @@ struct backend {
     char url[PG_URL_CHARS];
     bool synchronous;          /* commits wait for the server's disk */
     bool opened;               /* from then on an error's details go to the log, not to whoever asks */
-    struct pg_connection writer, sender; /* sender: holds the lock of the one who sends webhooks */
+    struct pg_connection writer;
+    struct pg_connection sender; /* holds the lock of the node that sends webhooks */
+    struct pg_connection pulse;  /* the heartbeat's */
+    atomic_bool beats;           /* there is a heartbeat: it and the writer find out when a lost server is back */
     atomic_llong node;         /* this process in `nodes`; 0: not among them */
     atomic_llong down_until_ns; /* monotonic: no new connection is tried before */
     atomic_int down_ms;        /* length of the last such pause */

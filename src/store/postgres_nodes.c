@@ -23,19 +23,20 @@ static struct pg_connection *take_connection(struct backend *b, struct error *e)
 
 static bool beat(struct backend *b, const char *name, const char *role, bool *rejoined, struct error *e)
 {
-    struct pg_connection *c = take_connection(b, e);
+    struct pg_connection *c = &b->pulse;
     int64_t node = atomic_load(&b->node), id = 0;
     int changes = 0;
     bool found;
     *rejoined = false;
-    if (!c) return false;
+    if (!pg_connect(c, e) || !quickly(c, e)) return false;
+    atomic_store(&b->beats, true);
     bool ok = node == 0 || pg_run(c, &changes, e, PG_NODE_BEAT, node);
     if (ok && changes == 0) {
         ok = pg_run_returning(c, &id, &found, e, PG_NODE_JOIN, name, role);
         if (ok) atomic_store(&b->node, id);
         *rejoined = ok;
     }
-    pg_reader_return(b, c);
+    if (ok) atomic_store(&b->down_ms, 0); /* whatever kept another connection from being made: it may try again */
     return ok;
 }
 
@@ -43,10 +44,8 @@ static void leave(struct backend *b)
 {
     struct error e;
     int64_t node = atomic_exchange(&b->node, 0);
-    struct pg_connection *c = node ? take_connection(b, &e) : NULL;
-    if (!c) return;
-    if (!pg_run(c, NULL, &e, PG_NODE_LEAVE, node)) log_warn(NULL, "store: not signed off", LOG_STR("error", e.message));
-    pg_reader_return(b, c);
+    if (node && !pg_run(&b->pulse, NULL, &e, PG_NODE_LEAVE, node))
+        log_warn(NULL, "store: not signed off", LOG_STR("error", e.message));
 }
 
 static bool take(struct backend *b, struct store_take *t, struct error *e)

@@ -157,13 +157,14 @@ bool postgres_pending_jobs(struct backend *b, store_pending_visit visit, void *a
     return ok;
 }
 
-/* Reads every row there is, for which a reader's time is too short. */
+/* Reads every row there is, which a reader's settings are not made for: its connection ends with it. */
 bool postgres_audit(struct backend *b, struct error *e)
 {
     struct pg_connection *c = pg_reader_take(b, e);
     if (!c) return false;
-    PGresult *r = pg_exec(c, "SET statement_timeout = 0", e) ? pg_query(c, PG_AUDIT, e) : NULL;
-    if (c->db && !pg_exec(c, "SET statement_timeout = '10s'", e)) pg_disconnect(c);
+    bool ready = pg_exec(c, "SET statement_timeout = 0; SET enable_seqscan = on; SET enable_hashjoin = on", e);
+    PGresult *r = ready ? pg_query(c, PG_AUDIT, e) : NULL;
+    pg_disconnect(c);
     pg_reader_return(b, c);
     bool balanced = r && PQntuples(r) == 0;
     if (r && !balanced) {

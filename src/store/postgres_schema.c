@@ -45,7 +45,6 @@ static const char *const first_step[] = {
     "  webhook_url " TEXT ", webhook_key bigint, template " TEXT " NOT NULL, text bytea NOT NULL"
     ") WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0)",
     "CREATE INDEX open_jobs_pending ON open_jobs (account_id, id) WHERE state = 0",
-    "CREATE INDEX open_jobs_account ON open_jobs (account_id, id)",
     "CREATE INDEX open_jobs_running ON open_jobs (id) WHERE state = 1",
     /* state: 2 success, 3 failed, as in store.h */
     "CREATE TABLE jobs ("

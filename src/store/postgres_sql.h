@@ -10,6 +10,9 @@
 /* A node is alive while it was heard of within this many seconds (STORE_LEASE_S). */
 #define PG_LEASE "interval '10 seconds'"
 
+/* `state + 0 = 1` where rows are named by their ids: with `state = 1` the planner reads all that run, and all the dead rows of
+ * those that ran since the last vacuum, through the index that is for them. */
+
 /* clang-format off */
 #define PG_TABLE(X) \
     X(ACCOUNT_ADD, "tti", "INSERT INTO accounts (id, name, created_ms, balance, held) VALUES ($1, $2, $3, 0, 0)") \
@@ -68,14 +71,14 @@
         "WHERE k.account_id = $1 AND k.key = $2") \
     X(JOBS_CLAIM, "TIi", "WITH input AS (SELECT * FROM unnest($1::uuid[], $2) WITH ORDINALITY AS i (id, attempt, ord))," \
         "won AS (UPDATE open_jobs o SET state = 1, attempt = o.attempt + 1, node = nullif($3, 0) FROM input i " \
-        "  WHERE o.id = i.id AND o.state = 0 AND o.attempt = i.attempt RETURNING i.ord) SELECT ord FROM won") \
+        "  WHERE o.id = i.id AND o.state + 0 = 0 AND o.attempt = i.attempt RETURNING i.ord) SELECT ord FROM won") \
     \
     /* $1 ids, $2 attempts, $3 1 success 0 failure, $4 results, $5 to $7 errors, $8 latencies, $9 now, $10 latency buckets. \
      * Gives back which were settled, and what their accounts may spend. The accounts are locked. */ \
     X(JOBS_SETTLE, "TIITTTTIII", \
         "WITH input AS (SELECT * FROM unnest($1::uuid[], $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY " \
         "  AS i (id, attempt, good, result, error_code, error_param, error_message, latency_ms, now_ms, bucket, ord))," \
-        "gone AS (DELETE FROM open_jobs o USING input i WHERE o.id = i.id AND o.state = 1 AND o.attempt = i.attempt " \
+        "gone AS (DELETE FROM open_jobs o USING input i WHERE o.id = i.id AND o.state + 0 = 1 AND o.attempt = i.attempt " \
         "  RETURNING i.*, o.account_id, o.created_ms, o.keyed, o.webhook_url, o.webhook_key)," \
         "ended AS (INSERT INTO jobs (id, account_id, state, created_ms, finished_ms, latency_ms, credits, result, error_code, " \
         "  error_param, error_message, keyed) SELECT id, account_id, 3 - good, created_ms, now_ms, latency_ms, good, result, " \
@@ -144,7 +147,7 @@
         "wanted AS (SELECT j.id, j.turn, r.at FROM ring r, LATERAL (SELECT id, row_number() OVER (ORDER BY id) AS turn FROM " \
         "  (SELECT id FROM open_jobs WHERE state = 0 AND account_id = r.account_id ORDER BY id " \
         "   LIMIT 1 + 4 * $2 / r.accounts) f) j ORDER BY j.turn, r.at LIMIT 4 * $2)," \
-        "free AS (SELECT o.id, w.turn, w.at FROM wanted w JOIN open_jobs o ON o.id = w.id WHERE o.state = 0 " \
+        "free AS (SELECT o.id, w.turn, w.at FROM wanted w JOIN open_jobs o ON o.id = w.id WHERE o.state + 0 = 0 " \
         "  ORDER BY w.turn, w.at LIMIT $2 FOR NO KEY UPDATE OF o SKIP LOCKED)," \
         "mine AS (UPDATE open_jobs o SET state = 1, attempt = o.attempt + 1, node = $1 FROM free WHERE o.id = free.id " \
         "  RETURNING o.id, o.account_id, o.attempt, o.details, o.created_ms, o.template, o.text, free.turn, free.at)" \

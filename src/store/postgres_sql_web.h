@@ -30,7 +30,9 @@
     X(JOBS_RECENT, "ti", "(SELECT id, state, created_ms, finished_ms, latency_ms, credits, NULL, error_code, error_param, " \
                    "error_message FROM jobs WHERE account_id = $1 ORDER BY id DESC LIMIT $2) UNION ALL " \
                    "(SELECT id, state, created_ms, 0, 0, 0, NULL, NULL, NULL, NULL FROM open_jobs WHERE account_id = $1 " \
-                   "ORDER BY id DESC LIMIT $2) ORDER BY id DESC LIMIT $2") \
+                   "AND state = 0 ORDER BY id DESC LIMIT $2) UNION ALL " \
+                   "(SELECT id, state, created_ms, 0, 0, 0, NULL, NULL, NULL, NULL FROM open_jobs WHERE account_id = $1 " \
+                   "AND state = 1 ORDER BY id DESC LIMIT $2) ORDER BY id DESC LIMIT $2") \
     X(LEDGER_LIST, "ti", "SELECT l.id, l.created_ms, l.amount, a.balance, l.kind, coalesce(l.note, 'job ' || l.job_id), " \
                    "i.url FROM ledger l JOIN accounts a ON a.id = l.account_id " \
                    "LEFT JOIN purchases p ON p.ledger_id = l.id LEFT JOIN invoices i ON i.id = p.invoice_id " \

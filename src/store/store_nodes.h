@@ -1,7 +1,8 @@
 /* store_nodes.h - what several processes need from a store they share. Called by job/ (fleet.c) and access/.
  *
  * Only a store that several may open (PostgreSQL) has these; store_shared tells, and without it nothing here may be called.
- * All are plain calls that wait for the store's answer, safe from any thread. Errors: ERR_STORE_UNAVAILABLE. */
+ * All are plain calls that wait for the store's answer, safe from any thread, but for beat and leave, which one thread at a time
+ * may call. Errors: ERR_STORE_UNAVAILABLE. */
 #ifndef REFRACTR_STORE_STORE_NODES_H
 #define REFRACTR_STORE_STORE_NODES_H
 

@@ -12,7 +12,7 @@ PORT     ?= 8080
 DATA     ?= data
 PYTHON   ?= build/venv/bin/python
 
-PACKAGES := libmicrohttpd jansson dnnl sqlite3 libsodium libcurl
+PACKAGES := libmicrohttpd jansson dnnl sqlite3 libsodium libcurl libpq
 VARIANT  ?=
 # V=1 shows whole command lines.
 Q   := $(if $(V),,@)
@@ -32,11 +32,11 @@ CC        := $(CLANG)
 endif
 OPT       := $(OPT_$(VARIANT))
 
-PKGCFLAGS  = $(shell pkg-config --cflags jansson sqlite3 libsodium libcurl libmicrohttpd 2>/dev/null)
+PKGCFLAGS  = $(shell pkg-config --cflags jansson sqlite3 libsodium libcurl libmicrohttpd libpq 2>/dev/null)
 CPPFLAGS  := -D_GNU_SOURCE -DREFRACTR_VERSION='"$(VERSION)"' -Isrc -I$(BUILD)/gen -MMD -MP
 CFLAGS    += -std=c17 $(OPT) $(WARNINGS) $(HARDENING) $(PKGCFLAGS)
 LDFLAGS   += $(LDHARDEN) $(OPT)
-LDLIBS    := -lmicrohttpd -ljansson -ldnnl -lsqlite3 -lsodium -lcurl -lz -lpthread -lm
+LDLIBS    := -lmicrohttpd -ljansson -ldnnl -lsqlite3 -lsodium -lcurl -lpq -lz -lpthread -lm
 
 SOURCES := $(sort $(shell find src -name '*.c'))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)

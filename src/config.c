@@ -9,6 +9,10 @@
 #define S struct serve_options
 static const struct option_row serve_rows[] = {
     OPTION_TEXT(S, data, "--data", "REFRACTR_DATA", "DIR", NULL, "data folder (made when missing)"),
+    OPTION_TEXT(S, store, "--store", "REFRACTR_STORE", "URL", NULL,
+                "postgresql://...: keep everything there, shared by any number of nodes"),
+    OPTION_CHOICE(S, role, "--role", "REFRACTR_ROLE", "api|worker|all", "all",
+                  "of this node (with --store): answer requests, work on jobs, or both"),
     OPTION_TEXT(S, host, "--host", "REFRACTR_HOST", "ADDRESS", "127.0.0.1", "address to listen on"),
     OPTION_INT(S, port, "--port", "REFRACTR_PORT", "N", "8080", 0, 65535, "port; 0: any free one, told in the log"),
     OPTION_TEXT(S, model, "--model", "REFRACTR_MODEL", "DIR", NULL, "model folder; default: looked for beside the program"),

@@ -61,7 +61,7 @@ const char *config_data_dir(const char *given);
 
 /* The options of `refractr serve`. */
 struct serve_options {
-    const char *data, *host, *model, *durability, *log_level, *contact, *public_url, *packs, *stripe_key, *stripe_secret, *stripe_url;
+    const char *data, *store, *role, *host, *model, *durability, *log_level, *contact, *public_url, *packs, *stripe_key, *stripe_secret, *stripe_url;
     const char *webhook_retries;
     const char *engine, *upstream, *upstream_model, *upstream_key, *upstream_prompt;
     int64_t upstream_concurrency, upstream_timeout, upstream_context, auto_threshold;

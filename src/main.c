@@ -17,6 +17,7 @@ static const struct command {
     {"credits", cmd_credits, "grant and show credits"},
     {"backup", cmd_backup, "copy the database to a file, also beside a running service"},
     {"restore", cmd_restore, "make such a copy the database of a new data folder"},
+    {"migrate", cmd_migrate, "bring the store's schema to this program's"},
     {"bench", cmd_bench, "measure the engine on this machine"},
     {"doctor", cmd_doctor, "look for what is wrong and say what to do"},
 };

@@ -40,19 +40,23 @@ def free_port(besides=None):
     raise RuntimeError("no free port for the tests")
 
 
-def command(*args, data):
-    """Runs `refractr ARGS --data DATA` to its end; returns its standard output."""
-    done = subprocess.run([BINARY, *args, "--data", data], capture_output=True, text=True, timeout=60)
+def command(*args, data, store=None):
+    """Runs `refractr ARGS --data DATA` to its end (or with --store); returns its standard output."""
+    place = ["--store", store] if store else ["--data", data]
+    done = subprocess.run([BINARY, *args, *place], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 class Service:
-    def __init__(self, data, *options, stub=True, wrapper=(), binary=BINARY):
-        """`wrapper`: words before the program's, of another one that runs it."""
+    """`store`: URL of a database, which other services may use too; otherwise the store is SQLite in `data`. `wrapper`: words
+    before the program's, of another one that runs it."""
+
+    def __init__(self, data, *options, stub=True, store=None, wrapper=(), binary=BINARY):
         self.data = pathlib.Path(data)
+        self.store = store
         self.command = [*wrapper, binary]
-        self.options = [*options, *(["--stub-engine"] if stub else [])]
+        self.options = [*options, *(["--stub-engine"] if stub else []), *(["--store", store] if store else [])]
         self.log = self.data.parent / f"{self.data.name}.log"
         self.process = None
         self.port = None
@@ -83,7 +87,7 @@ class Service:
 
     def account(self, credits=1_000_000, name="test"):
         """A fresh account; returns (account_id, api_key)."""
-        made = json.loads(command("account", "create", name, "--credits", str(credits), data=self.data))
+        made = json.loads(command("account", "create", name, "--credits", str(credits), data=self.data, store=self.store))
         return made["account_id"], made["api_key"]
 
     def signal(self, number):

@@ -1,8 +1,17 @@
 #!/bin/sh
 # Runs the unit test programs given as arguments (cmocka), prints what fails and one line of counts.
+# A PostgreSQL server is started for them (REFRACTR_TEST_POSTGRES, or that one if it is set) and stopped at the end.
 # The counts are also appended to UNIT_COUNTS, if set, as "passed failed".
 set -u
 passed=0 failed=0
+tools=$(dirname "$0")
+if [ -z "${REFRACTR_TEST_POSTGRES:-}" ]; then
+    server=$(mktemp -d /tmp/refractr-postgres-XXXXXX)
+    chmod 755 "$server"
+    trap '"$tools/postgres.sh" stop "$server" immediate; rm -rf "$server"' EXIT
+    REFRACTR_TEST_POSTGRES=$("$tools/postgres.sh" start "$server" fsync=off) || exit 1
+    export REFRACTR_TEST_POSTGRES
+fi
 for program in "$@"; do
     output=$("$program" 2>&1)
     code=$?

@@ -16,9 +16,10 @@
 #include <zlib.h>
 
 #include "access/rate.h"
+#include "access/rate_shared.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/store.h"
+#include "store/store_nodes.h"
 
 enum { CACHE_MAX = 10000, KEY_BODY_CHARS = 32, KEY_CHECK_CHARS = 6 };
 
@@ -38,6 +39,7 @@ struct access {
     struct store *store;
     struct access_options options;
     struct rate_table *rates;
+    struct shared_rates *shared;
     pthread_mutex_t lock; /* guards the cache */
     struct cached_key *cache;
 };
@@ -204,13 +206,15 @@ bool access_rate(struct access *access, const struct caller *caller, enum rate_b
                  struct error *e)
 {
     int limit = bucket == RATE_EXTRACT ? access->options.extract_per_minute : access->options.poll_per_minute;
+    if (store_shared(access->store)) return rate_count_shared(access->shared, caller->key_id, bucket, limit, state, e);
     return rate_count(access->rates, caller->key_id, bucket, limit, clock_monotonic_ns(), state, e);
 }
 
 struct access *access_open(struct store *store, const struct access_options *options, struct error *e)
 {
     struct access *access = calloc(1, sizeof *access);
-    if (!access || sodium_init() < 0 || !(access->rates = rate_open())) {
+    if (!access || sodium_init() < 0 || !(access->rates = rate_open()) || !(access->shared = rate_shared_open(store))) {
+        if (access) rate_close(access->rates);
         free(access);
         return error_set(e, ERR_INTERNAL, "", "out of memory"), NULL;
     }
@@ -225,6 +229,7 @@ void access_close(struct access *access)
     if (!access) return;
     access_forget(access);
     rate_close(access->rates);
+    rate_shared_close(access->shared);
     pthread_mutex_destroy(&access->lock);
     free(access);
 }

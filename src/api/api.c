@@ -33,6 +33,9 @@ static const struct route resources[] = {
     {.method = "GET", .path = "/web/v1/billing/ledger.csv", .admit = admit_session, .handle = handle_ledger_csv},
     {.method = "POST", .path = "/web/v1/billing/checkout", .json_body = true, .admit = admit_session_change, .handle = handle_checkout},
     {.method = "POST", .path = "/stripe/webhook", .json_body = true, .handle = handle_stripe_event},
+};
+
+static const struct route health[] = {
     {.method = "GET", .path = "/livez", .handle = handle_livez},
     {.method = "GET", .path = "/readyz", .handle = handle_readyz},
     {.method = "GET", .path = "/metrics", .handle = handle_metrics},
@@ -41,7 +44,7 @@ static const struct route resources[] = {
 /* Longest lines before the workers: a password takes 0.1 s, a call to Stripe a second or so. */
 enum { DESK_QUEUE = 256, PASSWORDS_QUEUE = 50, PAYMENTS_QUEUE = 50 };
 
-enum { RESOURCES = sizeof resources / sizeof resources[0] };
+enum { RESOURCES = sizeof resources / sizeof resources[0], HEALTH = sizeof health / sizeof health[0] };
 
 struct visit *visit_of(struct request *r) { return *request_data(r); }
 
@@ -112,16 +115,17 @@ struct api *api_open(const struct api_options *options, struct error *e)
     size_t pages;
     const struct asset *assets = assets_all(&pages);
     struct api *api = calloc(1, sizeof *api);
-    struct route *routes = calloc(RESOURCES + pages, sizeof *routes);
+    struct route *routes = calloc(HEALTH + RESOURCES + pages, sizeof *routes);
     if (!api || !routes) {
         free(api);
         free(routes);
         error_set(e, ERR_INTERNAL, "", "Out of memory while opening the API.");
         return NULL;
     }
-    memcpy(routes, resources, sizeof resources);
+    memcpy(routes, health, sizeof health);
+    memcpy(routes + HEALTH, resources, sizeof resources);
     for (size_t i = 0; i < pages; i++)
-        routes[RESOURCES + i] = (struct route){.method = "GET", .path = assets[i].path, .cors = assets[i].cors, .handle = handle_asset};
+        routes[HEALTH + RESOURCES + i] = (struct route){.method = "GET", .path = assets[i].path, .cors = assets[i].cors, .handle = handle_asset};
     api->options = *options;
     if (!api->options.billing_url) api->options.billing_url = "/billing/";
     if (api->options.requests_per_minute <= 0) api->options.requests_per_minute = 100;
@@ -129,7 +133,7 @@ struct api *api_open(const struct api_options *options, struct error *e)
     if (api->options.demos_per_minute <= 0) api->options.demos_per_minute = 30;
     api->examples = read_examples(assets, pages);
     api->routes = routes;
-    api->route_count = RESOURCES + pages;
+    api->route_count = options->health_only ? HEALTH : HEALTH + RESOURCES + pages;
     if (open_workers(api)) return api;
     error_set(e, ERR_INTERNAL, "", "The workers' threads could not be started.");
     api_close(api);

@@ -31,6 +31,7 @@ struct api_options {      /* borrowed: all must outlive the api */
     struct billing *billing;
     const char *contact;     /* whom the pages name for a key or credits */
     const char *public_url;  /* "https://refractr.example", without a slash at its end; NULL: as the request's Host says */
+    bool health_only;        /* a node that only works: /livez, /readyz and /metrics are all it answers */
     bool signup_open;
     bool trust_proxy;        /* a proxy before us: X-Forwarded-For and X-Forwarded-Proto are its word */
     bool webhook_allow_private; /* webhook_url may be plain http */

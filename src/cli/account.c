@@ -4,7 +4,8 @@
 #include "cli/common.h"
 
 struct create_options {
-    const char *data, *key_name, *email, *public_url;
+    struct cli_where where;
+    const char *key_name, *email, *public_url;
     int64_t credits;
 };
 
@@ -14,14 +15,14 @@ struct create_options {
                     "how the service is reached, for the sign-in link")
 
 static const struct option_row create_rows[] = {
-    OPTION_DATA(struct create_options),
+    OPTIONS_WHERE(struct create_options),
     OPTION_INT(struct create_options, credits, "--credits", NULL, "N", "0", 0, 1000000000000, "credits to begin with"),
     OPTION_TEXT(struct create_options, key_name, "--key-name", NULL, "NAME", "default", "name of the first key"),
     OPTIONS_LINK(struct create_options),
 };
 
 static const struct command_line create_command = {
-    .usage = "refractr account create NAME [--credits N] [--data DIR]",
+    .usage = "refractr account create NAME [--credits N] [--data DIR | --store URL]",
     .about = "Makes an account, its first API key and a one-time sign-in link (24 h). Prints one JSON object; the key is shown\n"
              "this once.",
     .rows = create_rows,
@@ -46,7 +47,7 @@ static int create(int argc, char **argv)
     enum parse_result parsed = options_parse(&create_command, &o, argc, argv, &name, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
     if (!cli_name_ok(name) || !cli_name_ok(o.key_name)) return EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, true, &code);
+    struct store *store = cli_open_store(&o.where, true, &code);
     if (!store) return code;
     struct error e;
     struct store_account_create w = {.write = {.verb = STORE_ACCOUNT_CREATE}, .name = name, .credits = o.credits};
@@ -61,9 +62,9 @@ static int create(int argc, char **argv)
                                (json_int_t)o.credits, "key_id", (json_int_t)key_id, "api_key", key, "signin_url", link));
 }
 
-static const struct option_row link_rows[] = {OPTION_DATA(struct create_options), OPTIONS_LINK(struct create_options)};
+static const struct option_row link_rows[] = {OPTIONS_WHERE(struct create_options), OPTIONS_LINK(struct create_options)};
 static const struct command_line link_command = {
-    .usage = "refractr account link ACCOUNT [--email ADDRESS] [--public-url URL] [--data DIR]",
+    .usage = "refractr account link ACCOUNT [--email ADDRESS] [--public-url URL] [--data DIR | --store URL]",
     .about = "Makes a one-time sign-in link for the account (its id); it lives 24 hours. Prints one JSON object.",
     .rows = link_rows,
     .row_count = sizeof link_rows / sizeof link_rows[0],
@@ -78,7 +79,7 @@ static int link_account(int argc, char **argv)
     int code;
     enum parse_result parsed = options_parse(&link_command, &o, argc, argv, &account, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     json_t *link = make_link(store, account, &o, &e);
@@ -88,14 +89,14 @@ static int link_account(int argc, char **argv)
 }
 
 struct list_options {
-    const char *data;
+    struct cli_where where;
 };
-static const struct option_row list_rows[] = {OPTION_DATA(struct list_options)};
+static const struct option_row list_rows[] = {OPTIONS_WHERE(struct list_options)};
 static const struct command_line list_command = {
-    .usage = "refractr account list [--data DIR]",
+    .usage = "refractr account list [--data DIR | --store URL]",
     .about = "Prints one JSON object per account and line.",
     .rows = list_rows,
-    .row_count = 1,
+    .row_count = sizeof list_rows / sizeof list_rows[0],
 };
 
 static bool print_account(void *arg, const struct store_account *a)
@@ -113,7 +114,7 @@ static int list(int argc, char **argv)
     int code = EXIT_OK;
     enum parse_result parsed = options_parse(&list_command, &o, argc, argv, NULL, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     bool ok = store_accounts(store, print_account, &code, &e);

@@ -5,16 +5,16 @@
 #include "cli/common.h"
 
 struct backup_options {
-    const char *data;
+    struct cli_where where;
 };
 
-static const struct option_row rows[] = {OPTION_DATA(struct backup_options)};
+static const struct option_row rows[] = {OPTIONS_WHERE(struct backup_options)};
 static const struct command_line backup_command = {
     .usage = "refractr backup FILE [--data DIR]",
     .about = "Writes a checked copy of everything in the data folder to FILE, which must not exist, as it stood at one moment.\n"
              "The service may run meanwhile. Prints one JSON object. `refractr restore` puts the copy back.",
     .rows = rows,
-    .row_count = 1,
+    .row_count = sizeof rows / sizeof rows[0],
     .words_min = 1,
     .words_max = 1,
 };
@@ -23,7 +23,7 @@ static const struct command_line restore_command = {
     .about = "Checks FILE, made by `refractr backup`, and makes it the database of the data folder, which must not have one yet;\n"
              "no service may use the folder. Prints one JSON object. Jobs that were unfinished run when the service starts.",
     .rows = rows,
-    .row_count = 1,
+    .row_count = sizeof rows / sizeof rows[0],
     .words_min = 1,
     .words_max = 1,
 };
@@ -44,7 +44,7 @@ int cmd_backup(int argc, char **argv)
     int code;
     enum parse_result parsed = options_parse(&backup_command, &o, argc, argv, &file, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     int64_t began_ns = clock_monotonic_ns();
@@ -61,5 +61,6 @@ int cmd_restore(int argc, char **argv)
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
     struct error e;
     int64_t began_ns = clock_monotonic_ns();
-    return store_restore(file, config_data_dir(o.data), &e) ? tell("restored", file, began_ns) : cli_fail(&e);
+    struct store_options options = cli_store_options(&o.where);
+    return store_restore(file, &options, &e) ? tell("restored", file, began_ns) : cli_fail(&e);
 }

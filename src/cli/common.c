@@ -22,11 +22,17 @@ int run_subcommand(const char *command, const struct subcommand *table, int coun
     return help ? EXIT_OK : EXIT_USAGE;
 }
 
-struct store *cli_open_store(const char *data, bool create, int *exit_code)
+struct store_options cli_store_options(const struct cli_where *where)
+{
+    return (struct store_options){
+        .data_dir = config_data_dir(where->data), .url = where->store, .durability = DURABILITY_FULL};
+}
+
+struct store *cli_open_store(const struct cli_where *where, bool create, int *exit_code)
 {
     struct error e;
-    struct store_options options = {
-        .data_dir = config_data_dir(data), .durability = DURABILITY_FULL, .create = create, .service = false};
+    struct store_options options = cli_store_options(where);
+    options.create = create;
     struct store *store = sodium_init() < 0 ? NULL : store_open(&options, &e);
     if (store) return store;
     fprintf(stderr, "refractr: %s\n", e.message);

@@ -16,10 +16,18 @@ struct subcommand {
 };
 int run_subcommand(const char *command, const struct subcommand *table, int count, int argc, char **argv);
 
-#define OPTION_DATA(type) OPTION_TEXT(type, data, "--data", "REFRACTR_DATA", "DIR", NULL, "data folder")
+/* Where the store is: the first member, `where`, of every such command's options. */
+struct cli_where {
+    const char *data, *store;
+};
+#define OPTIONS_WHERE(type)                                                                        \
+    OPTION_TEXT(type, where.data, "--data", "REFRACTR_DATA", "DIR", NULL, "data folder"),          \
+        OPTION_TEXT(type, where.store, "--store", "REFRACTR_STORE", "URL", NULL,                   \
+                    "postgresql://...: this database instead of the data folder's")
 
 /* NULL: the reason was printed and `*exit_code` set. */
-struct store *cli_open_store(const char *data, bool create, int *exit_code);
+struct store *cli_open_store(const struct cli_where *where, bool create, int *exit_code);
+struct store_options cli_store_options(const struct cli_where *where);
 int cli_fail(const struct error *e); /* prints the error; its exit code */
 int cli_print(json_t *object);       /* one line on stdout; takes the reference; EXIT_OK, or EXIT_FAILED */
 /* A new key on an account, printed nowhere but returned: `key` gets KEY_CHARS + 1 bytes. */

@@ -6,18 +6,19 @@
 #include "cli/common.h"
 
 struct credits_options {
-    const char *data, *note;
+    struct cli_where where;
+    const char *note;
 };
 
 static const struct option_row grant_rows[] = {
-    OPTION_DATA(struct credits_options),
+    OPTIONS_WHERE(struct credits_options),
     OPTION_TEXT(struct credits_options, note, "--note", NULL, "TEXT", NULL, "why, kept in the ledger"),
 };
 static const struct command_line grant_command = {
-    .usage = "refractr credits grant ACCOUNT N [--note TEXT] [--data DIR]",
+    .usage = "refractr credits grant ACCOUNT N [--note TEXT] [--data DIR | --store URL]",
     .about = "Adds N credits to the account; a negative N takes free ones back. Prints the new balance.",
     .rows = grant_rows,
-    .row_count = 2,
+    .row_count = sizeof grant_rows / sizeof grant_rows[0],
     .words_min = 2,
     .words_max = 2,
 };
@@ -43,7 +44,7 @@ static int grant(int argc, char **argv)
                 "bytes at most\n", STORE_NOTE_CHARS);
         return EXIT_USAGE;
     }
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     w.account_id = words[0];
@@ -55,12 +56,12 @@ static int grant(int argc, char **argv)
                                (json_int_t)w.balance));
 }
 
-static const struct option_row show_rows[] = {OPTION_DATA(struct credits_options)};
+static const struct option_row show_rows[] = {OPTIONS_WHERE(struct credits_options)};
 static const struct command_line show_command = {
-    .usage = "refractr credits show ACCOUNT [--data DIR]",
+    .usage = "refractr credits show ACCOUNT [--data DIR | --store URL]",
     .about = "Prints one JSON object: credits to spend, credits held by jobs under way, their sum.",
     .rows = show_rows,
-    .row_count = 1,
+    .row_count = sizeof show_rows / sizeof show_rows[0],
     .words_min = 1,
     .words_max = 1,
 };
@@ -72,7 +73,7 @@ static int show(int argc, char **argv)
     int code;
     enum parse_result parsed = options_parse(&show_command, &o, argc, argv, &account, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     struct store_account a;

@@ -74,6 +74,10 @@ static bool check_entries(struct examination *x)
 
 void check_folder(struct examination *x)
 {
+    if (x->options->store) {
+        found(x, FINE, NULL, "not used: the store is PostgreSQL");
+        return;
+    }
     struct stat info;
     int before = x->counts[FAULT];
     bool there = stat(x->data, &info) == 0;
@@ -168,12 +172,14 @@ void check_disk(struct examination *x)
 
 void check_store(struct examination *x)
 {
-    if (!x->data_usable) return;
+    const char *url = x->options->store;
+    if (!x->data_usable && !url) return;
     struct error e;
-    struct store_options options = {.data_dir = x->data, .durability = DURABILITY_FULL};
+    struct store_options options = {.data_dir = x->data, .url = url, .durability = DURABILITY_FULL};
     struct store *store = store_open(&options, &e);
     if (!store) {
-        found(x, FAULT, "if it is broken: stop the service, keep the file, restore the newest backup", "%s", e.message);
+        found(x, FAULT, url ? "see deploy/POSTGRESQL.md" : "if it is broken: stop the service, keep the file, restore the newest backup",
+              "%s", e.message);
         return;
     }
     bool whole = store_check(store, &e);

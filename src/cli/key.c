@@ -7,19 +7,20 @@
 #include "cli/common.h"
 
 struct key_options {
-    const char *data, *name;
+    struct cli_where where;
+    const char *name;
     int64_t overlap;
 };
 
 static const struct option_row create_rows[] = {
-    OPTION_DATA(struct key_options),
+    OPTIONS_WHERE(struct key_options),
     OPTION_TEXT(struct key_options, name, "--name", NULL, "NAME", "default", "the key's name, shown in lists"),
 };
 static const struct command_line create_command = {
-    .usage = "refractr key create ACCOUNT [--name NAME] [--data DIR]",
+    .usage = "refractr key create ACCOUNT [--name NAME] [--data DIR | --store URL]",
     .about = "Makes another API key for the account (its id). Prints one JSON object; the key is shown this once.",
     .rows = create_rows,
-    .row_count = 2,
+    .row_count = sizeof create_rows / sizeof create_rows[0],
     .words_min = 1,
     .words_max = 1,
 };
@@ -32,7 +33,7 @@ static int create(int argc, char **argv)
     enum parse_result parsed = options_parse(&create_command, &o, argc, argv, &account, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
     if (!cli_name_ok(o.name)) return EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     char key[KEY_CHARS + 1];
@@ -44,12 +45,12 @@ static int create(int argc, char **argv)
                                "api_key", key));
 }
 
-static const struct option_row list_rows[] = {OPTION_DATA(struct key_options)};
+static const struct option_row list_rows[] = {OPTIONS_WHERE(struct key_options)};
 static const struct command_line list_command = {
-    .usage = "refractr key list [ACCOUNT] [--data DIR]",
+    .usage = "refractr key list [ACCOUNT] [--data DIR | --store URL]",
     .about = "Prints one JSON object per key and line, of one account or of all. Keys themselves are not stored.",
     .rows = list_rows,
-    .row_count = 1,
+    .row_count = sizeof list_rows / sizeof list_rows[0],
     .words_max = 1,
 };
 
@@ -69,7 +70,7 @@ static int list(int argc, char **argv)
     int code = EXIT_OK;
     enum parse_result parsed = options_parse(&list_command, &o, argc, argv, &account, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     bool ok = store_keys(store, account, print_key, &code, &e);
@@ -78,14 +79,14 @@ static int list(int argc, char **argv)
 }
 
 static const struct option_row revoke_rows[] = {
-    OPTION_DATA(struct key_options),
+    OPTIONS_WHERE(struct key_options),
     OPTION_INT(struct key_options, overlap, "--overlap", NULL, "s", "0", 0, 2592000, "let it work this much longer"),
 };
 static const struct command_line revoke_command = {
-    .usage = "refractr key revoke KEY_ID|PREFIX [--overlap S] [--data DIR]",
+    .usage = "refractr key revoke KEY_ID|PREFIX [--overlap S] [--data DIR | --store URL]",
     .about = "Ends a key, named by its id or its visible start (`refractr key list` shows both).",
     .rows = revoke_rows,
-    .row_count = 2,
+    .row_count = sizeof revoke_rows / sizeof revoke_rows[0],
     .words_min = 1,
     .words_max = 1,
 };
@@ -128,7 +129,7 @@ static int revoke(int argc, char **argv)
     int code;
     enum parse_result parsed = options_parse(&revoke_command, &o, argc, argv, &wanted, NULL);
     if (parsed != PARSE_OK) return parsed == PARSE_HELP ? EXIT_OK : EXIT_USAGE;
-    struct store *store = cli_open_store(o.data, false, &code);
+    struct store *store = cli_open_store(&o.where, false, &code);
     if (!store) return code;
     struct error e;
     int64_t id = 0, at = clock_wall_ms() + o.overlap * 1000;

@@ -52,9 +52,23 @@ static enum engine_kind engine_kind_of(const char *name)
     return !strcmp(name, "remote") ? ENGINE_REMOTE : !strcmp(name, "auto") ? ENGINE_AUTO : ENGINE_EMBEDDED;
 }
 
+static enum job_role role_of(const struct serve_options *o)
+{
+    return !strcmp(o->role, "api") ? ROLE_API : !strcmp(o->role, "worker") ? ROLE_WORKER : ROLE_ALL;
+}
+
+/* Without a shared store nobody else would do the other half. */
+static bool check_role(const struct serve_options *o, struct error *e)
+{
+    if (o->store || role_of(o) == ROLE_ALL) return true;
+    return error_set(e, ERR_INVALID_VALUE, "role", "--role %s needs a store that other nodes share (--store postgresql://...)",
+                     o->role);
+}
+
 static bool open_modules(struct service *s, const struct serve_options *o, struct error *e)
 {
     struct store_options store = {.data_dir = config_data_dir(o->data),
+                                  .url = o->store,
                                   .durability = strcmp(o->durability, "full") ? DURABILITY_NORMAL : DURABILITY_FULL,
                                   .create = true,
                                   .service = true};
@@ -73,7 +87,8 @@ static bool open_modules(struct service *s, const struct serve_options *o, struc
                                     .threads = (int)o->threads,
                                     .stub = o->stub_engine,
                                     .stub_delay_ms = (int)o->engine_delay_ms};
-    struct jobs_options jobs = {.queue_limit = (int)o->queue,
+    struct jobs_options jobs = {.role = role_of(o),
+                                .queue_limit = (int)o->queue,
                                 .retention_s = (int)o->retention,
                                 .deadline_ms = (int)o->deadline_ms};
     struct account_options account = {.signup = o->signup, .signin_tries = (int)o->signin_tries};
@@ -82,7 +97,7 @@ static bool open_modules(struct service *s, const struct serve_options *o, struc
                                       .webhook_secret_file = o->stripe_secret,
                                       .stripe_url = o->stripe_url};
     struct webhooks_options webhooks = {.allow_private = o->webhook_allow_private, .retries = o->webhook_retries};
-    return (s->store = store_open(&store, e)) && (s->access = access_open(s->store, &access, e)) &&
+    return check_role(o, e) && (s->store = store_open(&store, e)) && (s->access = access_open(s->store, &access, e)) &&
            (s->account = account_open(s->store, &account, e)) && (s->billing = billing_open(s->store, &billing, e)) &&
            (s->webhooks = webhooks_open(s->store, &webhooks, e)) && (s->engine = engine_open(&engine, e)) && (s->jobs = jobs_open(s->store, s->engine, &jobs, e));
 }
@@ -97,6 +112,7 @@ static bool open_listener(struct service *s, const struct serve_options *o, stru
                               .billing = s->billing,
                               .contact = o->contact,
                               .public_url = o->public_url,
+                              .health_only = role_of(o) == ROLE_WORKER,
                               .signup_open = o->signup,
                               .trust_proxy = o->trust_proxy,
                               .webhook_allow_private = o->webhook_allow_private,
@@ -184,7 +200,8 @@ int cmd_serve(int argc, char **argv)
     bool ok = sodium_init() >= 0 && open_modules(&s, &o, &e) && open_listener(&s, &o, &e);
     if (ok) {
         log_info(NULL, "listening", LOG_STR("host", o.host), LOG_INT("port", server_port(s.server)),
-                 LOG_STR("version", REFRACTR_VERSION), LOG_STR("data", config_data_dir(o.data)),
+                 LOG_STR("version", REFRACTR_VERSION), LOG_STR("store", o.store ? "postgresql" : config_data_dir(o.data)),
+                 LOG_STR("role", o.role),
                  LOG_STR("model", engine_model_name(s.engine)), LOG_STR("durability", o.durability));
         wait_for_signal(&signals);
     } else {

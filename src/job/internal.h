@@ -3,6 +3,7 @@
  *     job.c     the way of a job: submit -> insert -> (queue) -> engine -> settle -> reply; recovery, sweep, shutdown
  *     queue.c   one line per account, served in turn
  *     waiter.c  who waits for an answer, until when
+ *     fleet.c   several nodes on one store: heartbeat, the shared line, jobs that run elsewhere
  *     view.c    result JSON <-> what a client sees
  *
  * jobs->lock guards the queue, the waiters and all counts; it is a leaf: nothing is called with it held. All else in a
@@ -31,10 +32,12 @@ struct job {
     char *text;
     size_t text_bytes;
     bool details, wait;
+    bool claimed;           /* running in the store already: dispatch need not claim it */
     int attempt;            /* as in the store: starts so far */
     int64_t arrived_ns;     /* monotonic */
     struct waiter waiter;
     struct job *next;       /* in its account's line, or in the list of settlements to try again */
+    UT_hash_handle watched; /* among the fleet's, while it runs elsewhere */
 
     union {                 /* the write under way */
         struct store_job_insert insert;
@@ -79,9 +82,30 @@ struct jobs {
     int accepted;           /* jobs not finished, and submits not yet answered */
     int starting;           /* of these, on their way into the engine without waiting in line */
     int in_engine;
+    struct fleet *fleet;    /* NULL: the store is this process's alone */
     int sweeps_out;         /* 1 while a sweep is posted */
     struct jobs_counters counters;
 };
+
+enum { JOB_ATTEMPTS_MAX = 3 };
+
+/* job.c, for fleet.c */
+void job_answer(struct job *job, const struct job_view *view, const struct error *e);
+void job_leave(struct job *job); /* it is done with, whatever became of it */
+void job_free(struct job *job);
+void job_dispatch(struct jobs *jobs);
+struct job *job_restore(struct jobs *jobs, const struct store_pending_job *stored); /* not counted yet; NULL: no memory */
+/* Gives `job` what it needs to run, out of `from`, which is freed; NULL: takes it away. */
+void job_fill(struct job *job, struct job *from);
+
+/* fleet.c */
+bool fleet_open(struct jobs *jobs, struct error *e) __attribute__((warn_unused_result)); /* sets jobs->fleet */
+void fleet_watch(struct job *job);               /* pending or running elsewhere: the fleet's until it has ended */
+bool fleet_may_start(const struct fleet *fleet); /* with the lock held: may a new job pass the line by? */
+void fleet_wake(struct fleet *fleet);            /* with the lock held: the engine has room again */
+void fleet_stopping(struct fleet *fleet);        /* with the lock held: jobs->stopping was set */
+void fleet_end(struct jobs *jobs);               /* after jobs->closing was set: joins the thread, signs the node off */
+void fleet_close(struct fleet *fleet);
 
 /* queue.c; with the lock held */
 bool queue_admit(struct queue *q, const char *account_id, int limit); /* counts one in; false: the account has its share */

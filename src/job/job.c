@@ -16,22 +16,21 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "job/internal.h"
+#include "store/store_nodes.h"
 
 enum {
     DIRECT_STARTS = 32,  /* jobs that may be on their way past the queue, beside the engine's slots */
-    ATTEMPTS_MAX = 3,
     SWEEP_EVERY_S = 30,
     SWEEP_BATCH = 200,   /* rows per transaction: a sweep never delays a request by more */
     RETRY_EVERY_S = 1,
     FULL_RETRY_AFTER_S = 2,
 };
 
-static void dispatch(struct jobs *jobs);
 static void post_settle(struct job *job);
 
 /* ---- a job's life ------------------------------------------------------------------------------------------------- */
 
-static void job_free(struct job *job)
+void job_free(struct job *job)
 {
     template_free(job->plan);
     free(job->text);
@@ -52,8 +51,7 @@ static struct job *job_new(struct jobs *jobs, const char *account_id)
     return job;
 }
 
-/* The job is done with, whatever became of it. */
-static void leave(struct job *job)
+void job_leave(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     pthread_mutex_lock(&jobs->lock);
@@ -63,7 +61,7 @@ static void leave(struct job *job)
     job_free(job);
 }
 
-static void answer(struct job *job, const struct job_view *view, const struct error *e)
+void job_answer(struct job *job, const struct job_view *view, const struct error *e)
 {
     void *arg;
     pthread_mutex_lock(&job->jobs->lock);
@@ -112,11 +110,15 @@ static void settled(struct store_write *write)
     bool succeeded = settle->result != NULL;
     struct job_view view = view_of(job, succeeded ? JOB_SUCCESS : JOB_FAILED);
     view.latency_ms = job->latency_ms;
+    if (!settle->applied && job->jobs->fleet) { /* this node was thought dead: another has the job */
+        fleet_watch(job);
+        return;
+    }
     if (!settle->applied) {
         struct error e;
         error_set(&e, ERR_INTERNAL, "", "this job was taken over by another process");
         log_error(NULL, "job: settled by somebody else", LOG_STR("job_id", job->id));
-        answer(job, &view, &e);
+        job_answer(job, &view, &e);
     } else {
         view.data = job->answer.data;
         view.fields = job->answer.fields;
@@ -125,9 +127,9 @@ static void settled(struct store_write *write)
         view.credits_remaining = settle->credits_remaining;
         view.error = settle->failure;
         count_end(job->jobs, succeeded);
-        answer(job, &view, NULL);
+        job_answer(job, &view, NULL);
     }
-    leave(job);
+    job_leave(job);
 }
 
 static void post_settle(struct job *job)
@@ -159,8 +161,9 @@ static void engine_left(struct jobs *jobs)
 {
     pthread_mutex_lock(&jobs->lock);
     jobs->in_engine--;
+    if (jobs->fleet) fleet_wake(jobs->fleet);
     pthread_mutex_unlock(&jobs->lock);
-    dispatch(jobs);
+    job_dispatch(jobs);
 }
 
 static void on_answer(void *arg, struct engine_answer *given)
@@ -207,12 +210,12 @@ static void claimed(struct store_write *write)
         return;
     }
     pthread_mutex_unlock(&jobs->lock);
-    leave(job); /* its waiter, if any, was answered by its deadline or will poll */
+    job_leave(job); /* its waiter, if any, was answered by its deadline or will poll */
     engine_left(jobs);
 }
 
 /* pending -> running for as many as the engine has room for */
-static void dispatch(struct jobs *jobs)
+void job_dispatch(struct jobs *jobs)
 {
     for (;;) {
         pthread_mutex_lock(&jobs->lock);
@@ -220,6 +223,10 @@ static void dispatch(struct jobs *jobs)
         if (job) jobs->in_engine++;
         pthread_mutex_unlock(&jobs->lock);
         if (!job) return;
+        if (job->claimed) {
+            run(job);
+            continue;
+        }
         job->w.claim = (struct store_job_claim){
             .write = {.verb = STORE_JOB_CLAIM, .done = claimed}, .id = job->id, .attempt = job->attempt};
         store_post(jobs->store, &job->w.claim.write);
@@ -241,17 +248,17 @@ static void replay(struct job *job, const struct store_job_insert *w)
         view.replayed = true;
         error_set(&e, ERR_IN_PROGRESS, "Idempotency-Key", "the first request with this Idempotency-Key is still being "
                   "worked on (job %s); try again in a moment", w->existing_id);
-        answer(job, job->wait ? NULL : &view, job->wait ? &e : NULL);
+        job_answer(job, job->wait ? NULL : &view, job->wait ? &e : NULL);
         return;
     }
     if (!store_job_read(job->jobs->store, job->account_id, w->existing_id, &stored, &e)) {
-        answer(job, NULL, &e);
+        job_answer(job, NULL, &e);
         return;
     }
     bool ok = view_of_stored(&stored, &view, &result);
     view.replayed = true;
     if (!ok) error_set(&e, ERR_INTERNAL, "", "the stored answer cannot be read");
-    answer(job, &view, ok ? NULL : &e);
+    job_answer(job, &view, ok ? NULL : &e);
     engine_answer_clear(&result);
     store_job_clear(&stored);
 }
@@ -264,7 +271,7 @@ static void refuse_insert(struct job *job)
         error_set(&e, ERR_IDEMPOTENCY_MISMATCH, "Idempotency-Key", "this Idempotency-Key was used within 24 hours with "
                   "another body; use a new one for a new request");
     }
-    answer(job, NULL, &e);
+    job_answer(job, NULL, &e);
 }
 
 static void start_or_wait(struct job *job, bool start)
@@ -273,10 +280,11 @@ static void start_or_wait(struct job *job, bool start)
     pthread_mutex_lock(&jobs->lock);
     jobs->counters.submitted++;
     if (start) jobs->starting--, jobs->in_engine++;
-    else queue_push(&jobs->queue, job);
+    else if (!jobs->fleet) queue_push(&jobs->queue, job);
     pthread_mutex_unlock(&jobs->lock);
     if (start) run(job);
-    else dispatch(jobs);
+    else if (jobs->fleet) fleet_watch(job);
+    else job_dispatch(jobs);
 }
 
 static void inserted(struct store_write *write)
@@ -288,7 +296,7 @@ static void inserted(struct store_write *write)
         struct job_view view = view_of(job, JOB_PENDING);
         view.credits_remaining = w->credits_remaining;
         job->attempt = start ? 1 : 0;
-        if (!job->wait) answer(job, &view, NULL);
+        if (!job->wait) job_answer(job, &view, NULL);
         start_or_wait(job, start);
         return;
     }
@@ -297,7 +305,7 @@ static void inserted(struct store_write *write)
     pthread_mutex_lock(&job->jobs->lock);
     if (start) job->jobs->starting--;
     pthread_mutex_unlock(&job->jobs->lock);
-    leave(job);
+    job_leave(job);
 }
 
 static struct job *job_from(struct jobs *jobs, const struct job_request *r)
@@ -335,7 +343,7 @@ static bool admit(struct jobs *jobs, struct job *job, job_reply reply, void *arg
         job->waiter.arg = arg;
         wake = waiter_add(jobs, job);
         *start = jobs->queue.waiting == 0 && jobs->in_engine < jobs->options.engine_slots &&
-                 jobs->starting < DIRECT_STARTS;
+                 jobs->starting < DIRECT_STARTS && (!jobs->fleet || fleet_may_start(jobs->fleet));
         if (*start) jobs->starting++;
     }
     if (wake) pthread_cond_signal(&jobs->wake);
@@ -439,7 +447,7 @@ static void retry_settlements(struct jobs *jobs)
         post_settle(job);
         job = next;
     }
-    dispatch(jobs);
+    job_dispatch(jobs);
 }
 
 struct sweep {
@@ -518,14 +526,13 @@ static void *timer_main(void *arg)
 
 /* ---- open and close ----------------------------------------------------------------------------------------------- */
 
-static bool recover_one(void *arg, const struct store_pending_job *stored)
+struct job *job_restore(struct jobs *jobs, const struct store_pending_job *stored)
 {
-    struct jobs *jobs = arg;
     struct error e;
     struct job *job = job_new(jobs, stored->account_id);
     if (!job || !(job->text = malloc(stored->text_bytes + 1))) {
         free(job);
-        return false;
+        return NULL;
     }
     memcpy(job->id, stored->id, sizeof job->id);
     memcpy(job->text, stored->text, stored->text_bytes);
@@ -537,6 +544,32 @@ static bool recover_one(void *arg, const struct store_pending_job *stored)
     json_t *template = json_loads(stored->template, JSON_ALLOW_NUL, NULL);
     if (template) job->plan = template_compile(template, &e);
     json_decref(template);
+    return job;
+}
+
+void job_fill(struct job *job, struct job *from)
+{
+    template_free(job->plan);
+    free(job->text);
+    free(job->result);
+    engine_answer_clear(&job->answer);
+    job->plan = NULL;
+    job->text = job->result = NULL;
+    if (!from) return;
+    job->plan = from->plan;
+    job->text = from->text;
+    job->text_bytes = from->text_bytes;
+    job->attempt = from->attempt;
+    from->plan = NULL;
+    from->text = NULL;
+    job_free(from);
+}
+
+static bool recover_one(void *arg, const struct store_pending_job *stored)
+{
+    struct jobs *jobs = arg;
+    struct job *job = job_restore(jobs, stored);
+    if (!job) return false;
     jobs->accepted++; /* over the limit if need be: they were accepted before */
     jobs->counters.recovered++;
     if (!queue_admit(&jobs->queue, job->account_id, 1 << 30)) return false;
@@ -547,7 +580,7 @@ static bool recover_one(void *arg, const struct store_pending_job *stored)
 static bool recover(struct jobs *jobs, struct error *e)
 {
     struct store_jobs_recover w = {
-        .write = {.verb = STORE_JOBS_RECOVER}, .max_attempts = ATTEMPTS_MAX, .now_ms = clock_wall_ms()};
+        .write = {.verb = STORE_JOBS_RECOVER}, .max_attempts = JOB_ATTEMPTS_MAX, .now_ms = clock_wall_ms()};
     if (!store_write_wait(jobs->store, &w.write, e)) return false;
     if (!store_pending_jobs(jobs->store, recover_one, jobs, e)) return false;
     if (jobs->counters.recovered || w.given_up) {
@@ -565,10 +598,28 @@ void jobs_close(struct jobs *jobs)
         queue_leave(&jobs->queue, job->account_id);
         job_free(job);
     }
+    if (jobs->fleet) fleet_close(jobs->fleet);
     pthread_cond_destroy(&jobs->wake);
     pthread_cond_destroy(&jobs->drained);
     pthread_mutex_destroy(&jobs->lock);
     free(jobs);
+}
+
+static bool drain(struct jobs *jobs, int64_t until_ns)
+{
+    bool in_time = true;
+    pthread_mutex_lock(&jobs->lock);
+    while ((jobs->accepted > 0 || jobs->sweeps_out) && in_time) {
+        in_time = cond_wait_until(&jobs->drained, &jobs->lock, until_ns);
+    }
+    bool done = jobs->accepted == 0 && !jobs->sweeps_out;
+    jobs->closing = true;
+    pthread_cond_signal(&jobs->wake);
+    if (jobs->fleet) fleet_stopping(jobs->fleet);
+    pthread_mutex_unlock(&jobs->lock);
+    pthread_join(jobs->timer, NULL);
+    if (jobs->fleet) fleet_end(jobs);
+    return done;
 }
 
 struct jobs *jobs_open(struct store *store, struct engine *engine, const struct jobs_options *options, struct error *e)
@@ -582,15 +633,19 @@ struct jobs *jobs_open(struct store *store, struct engine *engine, const struct 
     pthread_mutex_init(&jobs->lock, NULL);
     cond_init_monotonic(&jobs->wake);
     cond_init_monotonic(&jobs->drained);
-    bool ok = recover(jobs, e);
+    bool ok = store_shared(store) || recover(jobs, e);
     if (ok && pthread_create(&jobs->timer, NULL, timer_main, jobs) != 0) {
         ok = error_set(e, ERR_INTERNAL, "", "cannot start the timer's thread");
+    }
+    if (ok && store_shared(store) && !fleet_open(jobs, e)) {
+        (void)drain(jobs, 0);
+        ok = false;
     }
     if (!ok) {
         jobs_close(jobs);
         return NULL;
     }
-    dispatch(jobs);
+    job_dispatch(jobs);
     return jobs;
 }
 
@@ -598,22 +653,8 @@ void jobs_stop_intake(struct jobs *jobs)
 {
     pthread_mutex_lock(&jobs->lock);
     jobs->stopping = true;
+    if (jobs->fleet) fleet_stopping(jobs->fleet);
     pthread_mutex_unlock(&jobs->lock);
-}
-
-static bool drain(struct jobs *jobs, int64_t until_ns)
-{
-    bool in_time = true;
-    pthread_mutex_lock(&jobs->lock);
-    while ((jobs->accepted > 0 || jobs->sweeps_out) && in_time) {
-        in_time = cond_wait_until(&jobs->drained, &jobs->lock, until_ns);
-    }
-    bool done = jobs->accepted == 0 && !jobs->sweeps_out;
-    jobs->closing = true;
-    pthread_cond_signal(&jobs->wake);
-    pthread_mutex_unlock(&jobs->lock);
-    pthread_join(jobs->timer, NULL);
-    return done;
 }
 
 bool jobs_drain(struct jobs *jobs, int drain_ms)

@@ -3,7 +3,8 @@
  * States (one function in job.c changes them, fenced by (state, attempt) in the store):
  *     pending -> running -> success | failed         running -> pending (process died; attempt + 1)
  * Insert + credit hold is one transaction; result + capture (or release) another. The store's single writer thread groups
- * commits, so api/ never blocks on fsync: every verb here takes a callback. Called by api/ and cli/serve.c. */
+ * commits, so api/ never blocks on fsync: every verb here takes a callback. On a store that several processes share any of
+ * them may run a job, and the one that accepted it answers (fleet.c). Called by api/ and cli/serve.c. */
 #ifndef REFRACTR_JOB_JOB_H
 #define REFRACTR_JOB_JOB_H
 
@@ -20,7 +21,10 @@ struct store;
 
 enum { JOB_ID_CHARS = 36, IDEMPOTENCY_KEY_CHARS = 255 };
 
+enum job_role { ROLE_ALL, ROLE_API, ROLE_WORKER };
+
 struct jobs_options {
+    enum job_role role;    /* on a store that nodes share: ROLE_API runs no jobs */
     int queue_limit;       /* jobs accepted and not finished, all accounts; more: 503 queue_full. Default 1000 */
     int retention_s;       /* finished jobs are kept this long, then 404. Default 86400 */
     int deadline_ms;       /* a waiter is answered 504 after this; default 30000 */

@@ -4,19 +4,21 @@
 #ifndef REFRACTR_STORE_BACKEND_H
 #define REFRACTR_STORE_BACKEND_H
 
+#include "store/store_nodes.h"
 #include "store/store_web.h"
 
 struct backend;
 
+struct node_ops;
+
 struct backend_ops {
     struct backend *(*open)(const struct store_options *options, struct error *e);
+    bool (*migrate)(const struct store_options *options, int *from, int *to, struct error *e);
     void (*close)(struct backend *b);
 
-    /* One batch: begin, run each write (false: `e` filled, its own changes are undone, others stay), commit. When commit
-     * fails nothing of the batch has happened. */
-    bool (*begin)(struct backend *b, struct error *e);
-    bool (*run)(struct backend *b, struct store_write *write, struct error *e);
-    bool (*commit)(struct backend *b, struct error *e);
+    /* Runs the writes of the list and commits; each write's `ok` (and `error`) tells what became of it, one that fails
+     * leaves the others alone. The list may come back in another order. False: nothing of it has happened, `e` says why. */
+    bool (*batch)(struct backend *b, struct store_write **batch, struct error *e);
     void (*idle)(struct backend *b); /* nothing was written for a while: time for housekeeping */
 
     bool (*account_read)(struct backend *b, const char *account_id, struct store_account *out, struct error *e);
@@ -29,10 +31,23 @@ struct backend_ops {
     bool (*audit)(struct backend *b, struct error *e);
     bool (*check)(struct backend *b, struct error *e); /* or NULL: the server looks after its files */
     bool (*backup)(struct backend *b, const char *file, struct error *e); /* or NULL: the server has its own tools */
-    bool (*restore)(const char *file, const char *data_dir, struct error *e);
+    bool (*restore)(const char *file, const char *data_dir, struct error *e); /* or NULL, likewise */
     bool (*read)(struct backend *b, struct store_read *read, struct error *e); /* the questions of store_web.h */
+    const struct node_ops *nodes; /* NULL: one process at a time */
 };
 
-extern const struct backend_ops sqlite_backend;
+/* What processes share on one store: store_nodes.h. From any thread at once. */
+struct node_ops {
+    bool (*beat)(struct backend *b, const char *name, const char *role, bool *rejoined, struct error *e);
+    void (*leave)(struct backend *b);
+    bool (*take)(struct backend *b, struct store_take *take, struct error *e);
+    bool (*watch)(struct backend *b, const struct store_watch *watch, struct error *e);
+    bool (*permit)(struct backend *b, struct store_permit *permit, struct error *e);
+};
+
+extern const struct backend_ops sqlite_backend, postgres_backend;
+
+/* The bucket of store_usage_row a latency is counted into: percentiles from it are at most 19 % too high. */
+int store_latency_bucket(int64_t latency_ms);
 
 #endif

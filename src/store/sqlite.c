@@ -210,6 +210,13 @@ static bool batch_commit(struct backend *b, struct error *e)
     return ok;
 }
 
+static bool batch_all(struct backend *b, struct store_write **batch, struct error *e)
+{
+    if (!batch_begin(b, e)) return false;
+    for (struct store_write *w = *batch; w; w = w->next) w->ok = batch_verb(b, w, &w->error);
+    return batch_commit(b, e);
+}
+
 static void batch_idle(struct backend *b)
 {
     if (!b->service || b->wal_pages < CHECKPOINT_IDLE_PAGES) return;
@@ -486,12 +493,28 @@ static struct backend *backend_open(const struct store_options *options, struct 
     return NULL;
 }
 
+/* A folder without a database counts as version 0 and gets none here. */
+static bool backend_migrate(const struct store_options *options, int *from, int *to, struct error *e)
+{
+    struct store_options beside = {.data_dir = options->data_dir, .durability = DURABILITY_FULL};
+    struct connection c = {0};
+    char path[4096];
+    snprintf(path, sizeof path, "%.3800s/refractr.db", options->data_dir);
+    *from = connection_open(&c, path, SQLITE_OPEN_READONLY, e) ? user_version(&c, e) : -1;
+    connection_close(&c);
+    if (*from < 0) return false;
+    struct backend *b = backend_open(&beside, e);
+    if (!b) return false;
+    backend_close(b);
+    *to = SCHEMA_VERSION;
+    return true;
+}
+
 const struct backend_ops sqlite_backend = {
     .open = backend_open,
+    .migrate = backend_migrate,
     .close = backend_close,
-    .begin = batch_begin,
-    .run = batch_verb,
-    .commit = batch_commit,
+    .batch = batch_all,
     .idle = batch_idle,
     .account_read = sqlite_account_read,
     .key_find = sqlite_key_find,

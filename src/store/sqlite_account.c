@@ -1,6 +1,5 @@
 /* sqlite_account.c - people, sessions, one-time links, the keys' rotation, usage per day: verbs and questions of
  * store_web.h. Verbs run on the writer thread inside a savepoint. */
-#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -108,20 +107,12 @@ bool sqlite_key_rotate(struct connection *c, struct store_write *write, struct e
 
 /* ---- a job's end --------------------------------------------------------------------------------------------------- */
 
-/* Bucket b holds latencies up to 2^(b/4) ms: percentiles from it are at most 19 % too high. */
-static int64_t latency_bucket(int64_t latency_ms)
-{
-    if (latency_ms <= 1) return 0;
-    int bucket = (int)ceil(4 * log2((double)latency_ms) - 1e-9);
-    return bucket < STORE_LATENCY_BUCKETS ? bucket : STORE_LATENCY_BUCKETS - 1;
-}
-
 bool sqlite_job_ended(struct connection *c, const struct store_job_settle *w, int64_t seq, const char *account_id,
                       struct error *e)
 {
     int64_t succeeded = w->result ? 1 : 0;
     sqlite3_stmt *s = sql_bind(c, SQL_USAGE_ADD, e, "tiiii", account_id, w->now_ms / MS_PER_DAY,
-                               latency_bucket(w->latency_ms), succeeded, 1 - succeeded);
+                               (int64_t)store_latency_bucket(w->latency_ms), succeeded, 1 - succeeded);
     return sql_run(c, s, NULL, e) &&
            sql_run(c, sql_bind(c, SQL_DELIVERY_FOR_ENDPOINTS, e, "it", seq, account_id), NULL, e) &&
            sql_run(c, sql_bind(c, SQL_DELIVERY_FOR_URL, e, "i", seq), NULL, e);

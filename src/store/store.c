@@ -6,8 +6,10 @@
  * larger the batches. `lock` guards the queue and the counters only; nothing is called with it held. */
 #include "store/store.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -62,13 +64,6 @@ static struct store_write *batch_take(struct store *store)
     return batch;
 }
 
-static bool batch_run(struct store *store, struct store_write *batch, struct error *e)
-{
-    if (!store->ops->begin(store->backend, e)) return false;
-    for (struct store_write *w = batch; w; w = w->next) w->ok = store->ops->run(store->backend, w, &w->error);
-    return store->ops->commit(store->backend, e);
-}
-
 static void batch_finish(struct store_write *batch, const struct error *failure)
 {
     while (batch) {
@@ -100,7 +95,7 @@ static void *writer_main(void *arg)
     while ((batch = batch_take(store))) {
         struct error e = {.code = ERR_NONE};
         int64_t began = clock_monotonic_ns();
-        bool ok = batch_run(store, batch, &e);
+        bool ok = store->ops->batch(store->backend, &batch, &e);
         if (!ok) log_error(NULL, "store: a batch was not committed", LOG_STR("error", e.message));
         batch_count(store, batch, clock_monotonic_ns() - began);
         batch_finish(batch, ok ? NULL : &e);
@@ -108,11 +103,30 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
+static const struct backend_ops *backend_of(const struct store_options *options)
+{
+    return options->url ? &postgres_backend : &sqlite_backend;
+}
+
+static bool url_ok(const struct store_options *options, struct error *e)
+{
+    const char *url = options->url;
+    if (!url || !strncmp(url, "postgresql://", 13) || !strncmp(url, "postgres://", 11)) return true;
+    return error_set(e, ERR_INVALID_VALUE, "store", "--store must be a URL that begins with postgresql://; without it the "
+                     "store is SQLite in the folder --data");
+}
+
+bool store_migrate(const struct store_options *options, int *from, int *to, struct error *e)
+{
+    return url_ok(options, e) && backend_of(options)->migrate(options, from, to, e);
+}
+
 struct store *store_open(const struct store_options *options, struct error *e)
 {
+    if (!url_ok(options, e)) return NULL;
     struct store *store = calloc(1, sizeof *store);
     if (!store) return error_set(e, ERR_STORE_UNAVAILABLE, "", "out of memory"), NULL;
-    store->ops = &sqlite_backend;
+    store->ops = backend_of(options);
     store->tail = &store->head;
     pthread_mutex_init(&store->lock, NULL);
     cond_init_monotonic(&store->wake);
@@ -235,15 +249,54 @@ bool store_audit(struct store *store, struct error *e) { return store->ops->audi
 
 bool store_check(struct store *store, struct error *e) { return !store->ops->check || store->ops->check(store->backend, e); }
 
-bool store_backup(struct store *store, const char *file, struct error *e)
+static bool copied_by_server(struct error *e)
 {
-    if (store->ops->backup) return store->ops->backup(store->backend, file, e);
-    return error_set(e, ERR_INVALID_VALUE, "", "this store is copied by the tools of its server, such as pg_dump");
+    return error_set(e, ERR_INVALID_VALUE, "", "this store is copied and restored by the tools of its server, such as pg_dump "
+                     "and pg_restore");
 }
 
-bool store_restore(const char *file, const char *data_dir, struct error *e)
+bool store_backup(struct store *store, const char *file, struct error *e)
 {
-    return sqlite_backend.restore(file, data_dir, e);
+    return store->ops->backup ? store->ops->backup(store->backend, file, e) : copied_by_server(e);
+}
+
+bool store_restore(const char *file, const struct store_options *options, struct error *e)
+{
+    const struct backend_ops *ops = backend_of(options);
+    return ops->restore ? ops->restore(file, options->data_dir, e) : copied_by_server(e);
+}
+
+int store_latency_bucket(int64_t latency_ms)
+{
+    if (latency_ms <= 1) return 0;
+    int bucket = (int)ceil(4 * log2((double)latency_ms) - 1e-9);
+    return bucket < STORE_LATENCY_BUCKETS ? bucket : STORE_LATENCY_BUCKETS - 1;
+}
+
+/* ---- through to what nodes share -------------------------------------------------------------------------------------- */
+
+bool store_shared(const struct store *store) { return store->ops->nodes != NULL; }
+
+bool store_node_beat(struct store *store, const char *name, const char *role, bool *rejoined, struct error *e)
+{
+    return store->ops->nodes->beat(store->backend, name, role, rejoined, e);
+}
+
+void store_node_leave(struct store *store) { store->ops->nodes->leave(store->backend); }
+
+bool store_jobs_take(struct store *store, struct store_take *take, struct error *e)
+{
+    return store->ops->nodes->take(store->backend, take, e);
+}
+
+bool store_jobs_watch(struct store *store, const struct store_watch *watch, struct error *e)
+{
+    return store->ops->nodes->watch(store->backend, watch, e);
+}
+
+bool store_permit_take(struct store *store, struct store_permit *permit, struct error *e)
+{
+    return store->ops->nodes->permit(store->backend, permit, e);
 }
 
 void store_count(struct store *store, struct store_counters *out)

@@ -30,7 +30,8 @@ enum store_durability {
 };
 
 struct store_options {
-    const char *data_dir; /* created (0700) when `create` is set */
+    const char *data_dir; /* SQLite's folder; created (0700) when `create` is set */
+    const char *url;      /* postgresql://...: that database instead of the folder; or NULL */
     enum store_durability durability;
     bool create;          /* make folder and database; otherwise a missing one is an error */
     bool service;         /* the one service of this folder (a second is refused); false: a command beside it */
@@ -38,6 +39,10 @@ struct store_options {
 
 struct store *store_open(const struct store_options *options, struct error *e) __attribute__((warn_unused_result));
 void store_close(struct store *store); /* finishes what was posted */
+/* Brings the schema of an existing or empty store to what this program needs. Forward only; any number of processes may
+ * try at once. `from` 0: it was empty. */
+bool store_migrate(const struct store_options *options, int *from, int *to, struct error *e)
+    __attribute__((warn_unused_result));
 
 /* ---- writes ---------------------------------------------------------------------------------------------------- */
 
@@ -269,7 +274,7 @@ bool store_check(struct store *store, struct error *e) __attribute__((warn_unuse
 /* A checked copy of everything, as it stood at one commit, in a new file; any thread, the service goes on meanwhile. */
 bool store_backup(struct store *store, const char *file, struct error *e) __attribute__((warn_unused_result));
 /* Puts such a copy, checked again, into a data folder that has no database yet and that no service uses. */
-bool store_restore(const char *file, const char *data_dir, struct error *e) __attribute__((warn_unused_result));
+bool store_restore(const char *file, const struct store_options *options, struct error *e) __attribute__((warn_unused_result));
 
 struct store_counters { uint64_t batches, writes; int queued; int64_t commit_ns_max; };
 void store_count(struct store *store, struct store_counters *out);

@@ -124,9 +124,9 @@ def test_unauthenticated(service, path, name):
 def test_unknown_and_revoked_keys_cannot_be_told_apart(service):
     account_id, key = service.account()
     assert extract(service, key).status_code == 200
-    listed = command("key", "list", account_id, data=service.data)
+    listed = command("key", "list", account_id, data=service.data, store=service.store)
     assert key not in listed
-    command("key", "revoke", key, data=service.data)
+    command("key", "revoke", key, data=service.data, store=service.store)
     deadline = time.monotonic() + 20  # a command beside the service: it notices within seconds
     while (revoked := extract(service, key)).status_code != 401 and time.monotonic() < deadline:
         time.sleep(0.1)

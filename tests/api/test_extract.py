@@ -10,6 +10,7 @@ import pytest
 import requests
 from service import INVOICE, available, extract, get, poll
 
+STORES = ("sqlite", "postgresql")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -1,25 +1,26 @@
-/* test_store.c - the verbs as the modules above use them, on a real database; and what must never happen to money. */
+/* test_store.c - the verbs as the modules above use them, on real databases; and what must never happen to money. Every test
+ * runs on SQLite and on PostgreSQL, but for those that are about one of them. */
 #include "testing.h"
 
 #include <pthread.h>
 #include <sodium.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "store/store.h"
+#include "store_place.h"
 
 struct fixture {
-    char folder[256];
+    struct place place;
     struct store *store;
     char account[STORE_ID_CHARS + 1];
 };
 
-static struct store *open_store(const char *folder, bool service)
+static struct store *open_store(const struct place *place, bool service)
 {
     struct error e;
-    struct store_options options = {.data_dir = folder, .create = true, .service = service};
+    struct store_options options = {.data_dir = place->folder, .url = place->url, .create = true, .service = service};
     struct store *store = store_open(&options, &e);
     if (!store) print_error("%s\n", e.message);
     return store;
@@ -36,8 +37,9 @@ static void make_account(struct store *store, int64_t credits, char *id)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->folder, sizeof f->folder, "%s", make_folder());
-    f->store = open_store(f->folder, true);
+    place_make(&f->place);
+    f->store = open_store(&f->place, true);
+    assert_non_null(f->store);
     make_account(f->store, 10, f->account);
     *state = f;
     return f->store ? 0 : -1;
@@ -50,7 +52,7 @@ static int tear_down(void **state)
     bool balanced = store_audit(f->store, &e); /* after every test: ledger, balances and holds agree */
     if (!balanced) print_error("audit: %s\n", e.message);
     store_close(f->store);
-    remove_folder(f->folder);
+    place_remove(&f->place);
     free(f);
     return balanced ? 0 : -1;
 }
@@ -162,14 +164,10 @@ static void grants_may_not_take_what_is_held(void **state)
 static void ledger_cannot_be_changed(void **state)
 {
     struct fixture *f = *state;
-    char path[300];
-    sqlite3 *db;
-    snprintf(path, sizeof path, "%s/refractr.db", f->folder);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "UPDATE ledger SET amount = 1000000", NULL, NULL, NULL), SQLITE_CONSTRAINT);
-    assert_int_equal(sqlite3_exec(db, "DELETE FROM ledger", NULL, NULL, NULL), SQLITE_CONSTRAINT);
-    assert_int_equal(sqlite3_exec(db, "UPDATE accounts SET held = balance + 1", NULL, NULL, NULL), SQLITE_CONSTRAINT);
-    sqlite3_close(db);
+    assert_true(place_refuses(&f->place, "UPDATE ledger SET amount = 1000000"));
+    assert_true(place_refuses(&f->place, "DELETE FROM ledger"));
+    assert_true(place_refuses(&f->place, "UPDATE accounts SET held = balance + 1"));
+    assert_false(place_refuses(&f->place, "UPDATE accounts SET name = 'changed'"));
 }
 
 struct racer {
@@ -272,7 +270,7 @@ static void what_was_told_is_there_after_reopening(void **state)
     assert_true(insert(f, id, true, NULL, NULL, &w, &e));
     assert_true(settle(f, id, 1, true));
     store_close(f->store);
-    f->store = open_store(f->folder, true);
+    f->store = open_store(&f->place, true);
     assert_true(store_job_read(f->store, f->account, id, &job, &e));
     assert_int_equal(job.state, STORE_SUCCESS);
     assert_string_equal(job.result, "{\"data\":{\"a\":null}}");
@@ -285,10 +283,10 @@ static void one_service_per_folder_but_commands_beside_it(void **state)
 {
     struct fixture *f = *state;
     struct error e;
-    struct store_options second = {.data_dir = f->folder, .create = true, .service = true};
+    struct store_options second = {.data_dir = f->place.folder, .create = true, .service = true};
     assert_null(store_open(&second, &e));
     assert_non_null(strstr(e.message, "another refractr"));
-    struct store *beside = open_store(f->folder, false);
+    struct store *beside = open_store(&f->place, false);
     assert_non_null(beside);
     struct store_credits_grant g = {.write = {.verb = STORE_CREDITS_GRANT}, .account_id = f->account, .amount = 5};
     assert_true(store_write_wait(beside, &g.write, &e));
@@ -404,18 +402,12 @@ static void document_text_goes_with_the_end_of_its_job(void **state)
     struct fixture *f = *state;
     struct store_job_insert w;
     struct error e;
-    char id[37], path[300];
-    sqlite3 *db;
-    sqlite3_stmt *s;
+    char id[37];
+    const char *documents = f->place.url ? "SELECT count(*) FROM open_jobs" : "SELECT count(*) FROM documents";
     assert_true(insert(f, id, true, NULL, NULL, &w, &e));
+    assert_int_equal(place_number(&f->place, documents), 1);
     assert_true(settle(f, id, 1, true));
-    snprintf(path, sizeof path, "%s/refractr.db", f->folder);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM documents", -1, &s, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    assert_int_equal(sqlite3_column_int(s, 0), 0);
-    sqlite3_finalize(s);
-    sqlite3_close(db);
+    assert_int_equal(place_number(&f->place, documents), 0);
 }
 
 static int sweep(struct fixture *f, int64_t before_ms, int64_t keys_before_ms)
@@ -468,26 +460,33 @@ static void missing_database_is_named(void **state)
     assert_non_null(strstr(e.message, "/nonexistent/place"));
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SHARED_TESTS                                          \
+    TEST(success_charges_one_and_failure_none),               \
+    TEST(settling_twice_charges_once),                        \
+    TEST(another_attempt_cannot_settle),                      \
+    TEST(grants_may_not_take_what_is_held),                   \
+    TEST(ledger_cannot_be_changed),                           \
+    TEST(holds_never_exceed_credits),                         \
+    TEST(a_failing_write_spoils_no_other),                    \
+    TEST(what_was_told_is_there_after_reopening),             \
+    TEST(idempotency_key_finds_its_job),                      \
+    TEST(idempotency_keys_are_per_account_and_for_a_day),     \
+    TEST(interrupted_jobs_run_again_three_times_at_most),     \
+    TEST(document_text_goes_with_the_end_of_its_job),         \
+    TEST(sweep_takes_old_finished_jobs_only),                 \
+    TEST(other_accounts_see_nothing)
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {
-        TEST(success_charges_one_and_failure_none),
-        TEST(settling_twice_charges_once),
-        TEST(another_attempt_cannot_settle),
-        TEST(grants_may_not_take_what_is_held),
-        TEST(ledger_cannot_be_changed),
-        TEST(holds_never_exceed_credits),
-        TEST(a_failing_write_spoils_no_other),
-        TEST(what_was_told_is_there_after_reopening),
+    const struct CMUnitTest on_sqlite[] = {
+        SHARED_TESTS,
         TEST(one_service_per_folder_but_commands_beside_it),
-        TEST(idempotency_key_finds_its_job),
-        TEST(idempotency_keys_are_per_account_and_for_a_day),
-        TEST(interrupted_jobs_run_again_three_times_at_most),
-        TEST(document_text_goes_with_the_end_of_its_job),
-        TEST(sweep_takes_old_finished_jobs_only),
-        TEST(other_accounts_see_nothing),
         cmocka_unit_test(missing_database_is_named),
     };
-    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest on_postgres[] = {SHARED_TESTS};
+    if (sodium_init() < 0) return 1;
+    int failed = cmocka_run_group_tests_name("SQLite", on_sqlite, NULL, NULL);
+    if (!place_use_postgres()) return failed;
+    return failed + cmocka_run_group_tests_name("PostgreSQL", on_postgres, NULL, NULL);
 }

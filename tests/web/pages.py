@@ -49,7 +49,7 @@ def token_of(made):
 def member(service, credits=1000, email=None):
     """A fresh account and a visitor signed in to it by its one-time link; with `.key` and `.account_id`."""
     options = ["--email", email] if email else []
-    made = json.loads(command("account", "create", "member", "--credits", str(credits), *options, data=service.data))
+    made = json.loads(command("account", "create", "member", "--credits", str(credits), *options, data=service.data, store=service.store))
     visitor = Visitor(service)
     answer = visitor.enter("signin-link", {"token": token_of(made)})
     assert answer.status_code == 200, answer.text

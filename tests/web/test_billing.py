@@ -22,6 +22,7 @@ import requests
 from pages import Visitor, member
 from service import ROOT, UNLIMITED, available, command, extract, free_port
 
+STORES = ("sqlite", "postgresql")
 SECRET = "whsec_test_secret"
 
 
@@ -66,7 +67,7 @@ def refund(bought, amount, refunded):
 def test_ledger_and_csv(service):
     visitor = member(service, credits=5)
     job = extract(service, visitor.key).json()["job_id"]
-    command("credits", "grant", visitor.account_id, "7", "--note", '=cmd "x"', data=service.data)
+    command("credits", "grant", visitor.account_id, "7", "--note", '=cmd "x"', data=service.data, store=service.store)
     entries = visitor.get("billing/ledger")["entries"]
     assert [(e["kind"], e["credits"], e["balance"]) for e in entries] == [("grant", 7, 11), ("extraction", -1, 4), ("grant", 5, 5)]
     assert job in entries[1]["note"]

@@ -8,6 +8,7 @@ import requests
 from pages import Visitor, member, token_of
 from service import UNLIMITED, command
 
+STORES = ("sqlite", "postgresql")
 PASSWORD = "a horse, a boat"
 
 
@@ -20,13 +21,13 @@ def code(answer):
 
 
 def test_link_works_once(service):
-    made = json.loads(command("account", "create", "once", data=service.data))
+    made = json.loads(command("account", "create", "once", data=service.data, store=service.store))
     first, second = Visitor(service), Visitor(service)
     answer = first.enter("signin-link", {"token": token_of(made)}).json()
     assert answer["signed_in"] and answer["account_id"] == made["account_id"] and not answer["has_password"]
     refused = second.enter("signin-link", {"token": token_of(made)})
     assert (refused.status_code, code(refused)) == (401, "invalid_credentials")
-    again = json.loads(command("account", "link", made["account_id"], "--public-url", "https://r.example", data=service.data))
+    again = json.loads(command("account", "link", made["account_id"], "--public-url", "https://r.example", data=service.data, store=service.store))
     assert again["signin_url"].startswith("https://r.example/signin/#token=")
     assert second.enter("signin-link", {"token": token_of(again)}).json()["account_id"] == made["account_id"]
 
@@ -55,7 +56,7 @@ def test_password_then_sign_in(service):
 
 
 def test_cookie_changes_at_sign_in_and_dies_at_sign_out(service):
-    made = json.loads(command("account", "create", "fixation", data=service.data))
+    made = json.loads(command("account", "create", "fixation", data=service.data, store=service.store))
     visitor = Visitor(service)
     planted, token = visitor.cookie, visitor.csrf
     answer = visitor.enter("signin-link", {"token": token_of(made)})

@@ -12,6 +12,8 @@ import pytest
 from pages import member, until
 from service import INVOICE, UNLIMITED, extract, get
 
+STORES = ("sqlite", "postgresql")
+
 
 class Receiver:
     """A customer's server: keeps what it gets, answers with the codes given, the last for ever."""

@@ -50,8 +50,8 @@ void encoder_thread_start(void);
 bool encoder_run(struct encoder_worker *worker, const struct window *window, struct scores *scores, struct error *e)
     __attribute__((warn_unused_result));
 
-/* The rate of the largest int8 product this machine does best on one thread, in operations (2 per multiply-add) a second:
- * the yardstick of the bench. */
+/* The rate of the int8 product this machine does best on one thread, by oneDNN or by our own kernel, in operations (2 per
+ * multiply-add) a second: the yardstick of the bench. The weights are of full range, for which our kernel has no shortcut. */
 bool encoder_peak(double seconds, double *rate, struct error *e) __attribute__((warn_unused_result));
 
 #endif

@@ -49,6 +49,22 @@ static void shut_overdue(struct guard *guard, int64_t now)
     pthread_mutex_unlock(&guard->lock);
 }
 
+void guard_make_room(struct guard *guard)
+{
+    struct guarded *next = NULL;
+    int64_t earliest = INT64_MAX;
+    pthread_mutex_lock(&guard->lock);
+    for (struct guarded *c = guard->first; c; c = c->next) {
+        int64_t deadline = atomic_load(&c->deadline_ns);
+        if (deadline && deadline < earliest) next = c, earliest = deadline;
+    }
+    if (next) {
+        (void)shutdown(next->fd, SHUT_RDWR);
+        atomic_store(&next->deadline_ns, 0);
+    }
+    pthread_mutex_unlock(&guard->lock);
+}
+
 /* Reads what has come. False: the peer is done or broken. */
 static bool drain(int fd)
 {

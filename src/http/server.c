@@ -21,6 +21,7 @@
 #include "http/internal.h"
 
 enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, CONNECTION_MEMORY = 16384, BACKLOG = 1024 };
+enum { SPARE_SHARE = 16 }; /* of the connections, one in so many is kept free: whom libmicrohttpd refuses, it refuses unheard */
 
 /* ---- stages of a request ---- */
 
@@ -89,7 +90,7 @@ static bool head_is_accepted(struct request *r, const char *path, const char *me
 {
     struct server *server = r->server;
     struct error e = {0};
-    bool sane = head_check(r->connection, method, version, &e);
+    bool sane = head_check(r, method, version, &e);
     request_choose_id(r);
     if (sane && r->bad_target) sane = error_set(&e, ERR_MALFORMED_REQUEST, "", "The request's target holds a NUL or a control character.");
     if (!sane) {
@@ -121,6 +122,7 @@ static enum MHD_Result on_head(struct request *r, const char *path, const char *
     (void)snprintf(r->method, sizeof r->method, "%s", method);
     size_t body = head_body_bytes(r->connection);
     r->has_body = body > 0;
+    r->close = body == SIZE_MAX; /* libmicrohttpd reads chunks leniently: nothing after them is read as a request */
     guard_deadline(r->guarded, r->has_body ? r->server->options.body_timeout_s : 0);
     if (!head_is_accepted(r, path, method, version, body) && r->has_body) return queue_early_reply(r);
     return MHD_YES;
@@ -134,10 +136,13 @@ static enum MHD_Result on_body(struct request *r, const char *data, size_t *byte
     if (wanted && r->received > REQUEST_BODY_MAX) { /* chunked: no length was announced */
         struct error e;
         error_set(&e, ERR_BODY_TOO_LARGE, "", "The body may have %d bytes at most.", REQUEST_BODY_MAX);
-        request_add_header(r, "Connection", "close");
+        r->close = true;
         request_fail(r, &e, NULL);
     } else if (wanted && !request_append(r, data, *bytes)) {
-        return MHD_NO;
+        struct error e;
+        error_set(&e, ERR_QUEUE_FULL, "", "Too many large requests are being read at once. Try again in a moment.");
+        r->close = true;
+        request_fail(r, &e, NULL);
     }
     *bytes = 0;
     return MHD_YES;
@@ -245,6 +250,8 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
         return;
     }
     server->connections++;
+    if (server->connections > server->options.connection_limit - server->options.connection_limit / SPARE_SHARE)
+        guard_make_room(server->guard);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     *slot = info ? guard_add(server->guard, info->connect_fd) : NULL;
     guard_deadline(*slot, server->options.idle_timeout_s);

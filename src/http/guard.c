@@ -19,6 +19,7 @@ struct guarded {
     struct guarded *previous, *next;
     int fd;
     _Atomic int64_t deadline_ns; /* 0: none */
+    _Atomic int64_t since_ns;    /* when it was set: what we wait for began then */
 };
 
 struct lingering {
@@ -51,16 +52,16 @@ static void shut_overdue(struct guard *guard, int64_t now)
 
 void guard_make_room(struct guard *guard)
 {
-    struct guarded *next = NULL;
+    struct guarded *longest = NULL;
     int64_t earliest = INT64_MAX;
     pthread_mutex_lock(&guard->lock);
     for (struct guarded *c = guard->first; c; c = c->next) {
-        int64_t deadline = atomic_load(&c->deadline_ns);
-        if (deadline && deadline < earliest) next = c, earliest = deadline;
+        int64_t since = atomic_load(&c->since_ns);
+        if (atomic_load(&c->deadline_ns) && since < earliest) longest = c, earliest = since;
     }
-    if (next) {
-        (void)shutdown(next->fd, SHUT_RDWR);
-        atomic_store(&next->deadline_ns, 0);
+    if (longest) {
+        (void)shutdown(longest->fd, SHUT_RDWR);
+        atomic_store(&longest->deadline_ns, 0);
     }
     pthread_mutex_unlock(&guard->lock);
 }
@@ -176,7 +177,10 @@ void guard_remove(struct guard *guard, struct guarded *c)
 
 void guard_deadline(struct guarded *c, int seconds)
 {
-    if (c) atomic_store(&c->deadline_ns, seconds ? clock_monotonic_ns() + seconds * NS_PER_S : 0);
+    if (!c) return;
+    int64_t now = clock_monotonic_ns();
+    atomic_store(&c->since_ns, now);
+    atomic_store(&c->deadline_ns, seconds ? now + seconds * NS_PER_S : 0);
 }
 
 void guard_linger(struct guard *guard, struct guarded *c)

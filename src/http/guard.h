@@ -23,8 +23,8 @@ struct guarded *guard_add(struct guard *guard, int fd);
 void guard_remove(struct guard *guard, struct guarded *connection);
 /* After `seconds` from now the socket is shut down; 0: never. */
 void guard_deadline(struct guarded *connection, int seconds);
-/* Connections are getting scarce: shuts the one whose deadline is next, that is the one waited for the longest. Those whose
- * answer is being made have none and stay. */
+/* Connections are getting scarce: shuts the one that has been waited for the longest. Those whose answer is being made have
+ * no deadline and stay. */
 void guard_make_room(struct guard *guard);
 /* The connection is about to be closed with unread input: drain a duplicate of its descriptor for a while. */
 void guard_linger(struct guard *guard, struct guarded *connection);

@@ -20,8 +20,9 @@
 #include "base/clock.h"
 #include "http/internal.h"
 
-enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, CONNECTION_MEMORY = 16384, BACKLOG = 1024 };
-enum { SPARE_SHARE = 16 }; /* of the connections, one in so many is kept free: whom libmicrohttpd refuses, it refuses unheard */
+enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, DEFAULT_ANSWER_S = 60, CONNECTION_MEMORY = 16384,
+       SEND_BUFFER = 256 << 10, BACKLOG = 1024 };
+enum { SPARE_SHARE = 16 }; /* one connection in so many is kept free: libmicrohttpd does not hear who comes after the last */
 
 /* ---- stages of a request ---- */
 
@@ -30,6 +31,7 @@ static enum MHD_Result queue_reply(struct request *r)
     if (!atomic_load(&r->replied) || !r->response) return MHD_NO;
     struct MHD_Response *response = r->response;
     r->response = NULL;
+    guard_deadline(r->guarded, r->server->options.answer_timeout_s);
     enum MHD_Result result = MHD_queue_response(r->connection, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return result;
@@ -58,11 +60,13 @@ static bool content_type_is_json(struct request *r, struct error *e)
                      type ? "\"" : "", type ? type : "missing", type ? "\"" : "");
 }
 
-static bool size_is_allowed(size_t bytes, struct error *e)
+static size_t most_bytes(const struct request *r) { return r->route->short_body ? REQUEST_SHORT_MAX : REQUEST_BODY_MAX; }
+
+static bool size_is_allowed(const struct request *r, size_t bytes, struct error *e)
 {
-    if (bytes <= REQUEST_BODY_MAX || bytes == SIZE_MAX) return true;
-    return error_set(e, ERR_BODY_TOO_LARGE, "", "The body may have %d bytes at most, Content-Length says %zu.",
-                     REQUEST_BODY_MAX, bytes);
+    if (bytes <= most_bytes(r) || bytes == SIZE_MAX) return true;
+    return error_set(e, ERR_BODY_TOO_LARGE, "", "The body may have %zu bytes at most, Content-Length says %zu.", most_bytes(r),
+                     bytes);
 }
 
 static void reply_options(struct request *r, const char *path)
@@ -111,7 +115,7 @@ static bool head_is_accepted(struct request *r, const char *path, const char *me
     }
     if (ok && r->route->admit) ok = r->route->admit(server->context, r, &e);
     if (ok && r->route->json_body) ok = content_type_is_json(r, &e);
-    if (ok) ok = size_is_allowed(body, &e);
+    if (ok) ok = size_is_allowed(r, body, &e);
     if (!ok) request_fail(r, &e, NULL);
     return ok;
 }
@@ -133,9 +137,9 @@ static enum MHD_Result on_body(struct request *r, const char *data, size_t *byte
     r->received += *bytes;
     if (r->received > DISCARD_MAX) return MHD_NO;
     bool wanted = r->route->json_body && !r->response;
-    if (wanted && r->received > REQUEST_BODY_MAX) { /* chunked: no length was announced */
+    if (wanted && r->received > most_bytes(r)) { /* chunked: no length was announced */
         struct error e;
-        error_set(&e, ERR_BODY_TOO_LARGE, "", "The body may have %d bytes at most.", REQUEST_BODY_MAX);
+        error_set(&e, ERR_BODY_TOO_LARGE, "", "The body may have %zu bytes at most.", most_bytes(r));
         r->close = true;
         request_fail(r, &e, NULL);
     } else if (wanted && !request_append(r, data, *bytes)) {
@@ -239,6 +243,14 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     request_release(r);
 }
 
+/* Peers that ask and do not read: what they leave with the kernel is bounded too (it would grow to some MiB each). */
+static void limit_send_buffer(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int bytes = SEND_BUFFER;
+    if (info) (void)setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -250,6 +262,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
         return;
     }
     server->connections++;
+    limit_send_buffer(connection);
     if (server->connections > server->options.connection_limit - server->options.connection_limit / SPARE_SHARE)
         guard_make_room(server->guard);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -314,6 +327,7 @@ static void fill_defaults(struct server_options *o)
     if (o->connection_limit <= 0) o->connection_limit = DEFAULT_CONNECTIONS;
     if (o->idle_timeout_s <= 0) o->idle_timeout_s = DEFAULT_IDLE_S;
     if (o->body_timeout_s <= 0) o->body_timeout_s = DEFAULT_BODY_S;
+    if (o->answer_timeout_s <= 0) o->answer_timeout_s = DEFAULT_ANSWER_S;
 }
 
 static struct MHD_Daemon *start_daemon(struct server *server, int fd)

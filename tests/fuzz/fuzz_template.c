@@ -34,7 +34,7 @@ static void fill(const struct template_plan *plan, json_t *template)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error e = {.code = ERR_NONE};
-    json_t *template = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+    json_t *template = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (!template) return 0;
     struct template_plan *plan = template_compile(template, &e);
     if (plan) fill(plan, template);

@@ -13,7 +13,7 @@ from abuse import MIB, SCALE, Crowd, Honest, Memory, allowed, told
 from service import INVOICE, UNLIMITED, extract
 from wire import post, statuses
 
-SECONDS = 4 if SCALE == 1 else 60
+SECONDS = 3 if SCALE == 1 else 40
 CONNECTIONS = 256 if SCALE == 1 else 4096
 CROWD = CONNECTIONS * 3 // 2  # more than the service lets in
 

@@ -21,7 +21,7 @@
 #include "http/internal.h"
 
 enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, DEFAULT_ANSWER_S = 60, CONNECTION_MEMORY = 16384,
-       SEND_BUFFER = 256 << 10, BACKLOG = 1024 };
+       SEND_BUFFER = 256 << 10, BACKLOG = 4096 };
 enum { SPARE_SHARE = 16 }; /* one connection in so many is kept free: libmicrohttpd does not hear who comes after the last */
 
 /* ---- stages of a request ---- */
@@ -31,7 +31,7 @@ static enum MHD_Result queue_reply(struct request *r)
     if (!atomic_load(&r->replied) || !r->response) return MHD_NO;
     struct MHD_Response *response = r->response;
     r->response = NULL;
-    guard_deadline(r->guarded, r->server->options.answer_timeout_s);
+    guard_deadline(r->server->guard, r->guarded, r->server->options.answer_timeout_s);
     enum MHD_Result result = MHD_queue_response(r->connection, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return result;
@@ -127,7 +127,7 @@ static enum MHD_Result on_head(struct request *r, const char *path, const char *
     size_t body = head_body_bytes(r->connection);
     r->has_body = body > 0;
     r->close = body == SIZE_MAX; /* libmicrohttpd reads chunks leniently: nothing after them is read as a request */
-    guard_deadline(r->guarded, r->has_body ? r->server->options.body_timeout_s : 0);
+    guard_deadline(r->server->guard, r->guarded, r->has_body ? r->server->options.body_timeout_s : 0);
     if (!head_is_accepted(r, path, method, version, body) && r->has_body) return queue_early_reply(r);
     return MHD_YES;
 }
@@ -180,7 +180,7 @@ static void handle(struct request *r)
 
 static enum MHD_Result on_end(struct request *r)
 {
-    guard_deadline(r->guarded, 0);
+    guard_deadline(r->server->guard, r->guarded, 0);
     if (!r->handled) {
         r->handled = true;
         if (!r->response) handle(r);
@@ -238,7 +238,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     int64_t latency_ns = clock_monotonic_ns() - r->arrived_ns;
     count(server, r, latency_ns);
     if (server->options.log_requests) access_log(r, latency_ns);
-    guard_deadline(r->guarded, server->options.idle_timeout_s);
+    guard_deadline(server->guard, r->guarded, server->options.idle_timeout_s);
     atomic_fetch_sub(&server->open_requests, 1);
     request_release(r);
 }
@@ -266,8 +266,8 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
     if (server->connections > server->options.connection_limit - server->options.connection_limit / SPARE_SHARE)
         guard_make_room(server->guard);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *slot = info ? guard_add(server->guard, info->connect_fd) : NULL;
-    guard_deadline(*slot, server->options.idle_timeout_s);
+    *slot = info ? guard_add(info->connect_fd) : NULL;
+    guard_deadline(server->guard, *slot, server->options.idle_timeout_s);
 }
 
 /* ---- life ---- */

@@ -1,5 +1,6 @@
 """What the tests of abuse share: honest clients whose waiting is measured, the service's memory, crowds of bad clients."""
 
+import multiprocessing
 import os
 import socket
 import threading
@@ -10,6 +11,7 @@ from service import extract
 # 1: quick, for `make test`. `make abuse` sets more: crowds of thousands, minutes.
 SCALE = int(os.environ.get("ABUSE_SCALE", "1"))
 MIB = 1 << 20
+FORK = multiprocessing.get_context("fork")
 
 
 class Honest:
@@ -83,26 +85,28 @@ class Memory:
 
 class Crowd:
     """`count` connections, each sending `start` and then `piece` every second; one that is closed is dialled anew. With
-    `reading`, each also takes that many bytes a second of what comes."""
+    `reading`, each takes no more than that many bytes a second of what comes. A process of its own, so that what it does
+    is not taken for waiting of the honest."""
 
     def __init__(self, service, count, start, piece=b"a", reading=0):
         self.port, self.count, self.start, self.piece, self.reading = service.port, count, start, piece, reading
-        self.closed = self.dialled = self.most = 0
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run)
+        self.stopping = FORK.Event()
+        self.counts = FORK.Array("l", 3)  # dialled, closed, most at once
+        self.process = FORK.Process(target=self.run, daemon=True)
 
     def dial(self):
         s = socket.socket()
         if self.reading:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         try:
+            s.settimeout(1)
             s.connect(("127.0.0.1", self.port))
             s.setblocking(False)
             s.send(self.start)
         except OSError:
             s.close()
             return None
-        self.dialled += 1
+        self.counts[0] += 1
         return s
 
     def beat(self, s):
@@ -126,7 +130,7 @@ class Crowd:
                     alive.append(s)
                 else:
                     s.close()
-                    self.closed += 1
+                    self.counts[1] += 1
             open_ones = alive
             for _ in range(self.count - len(open_ones)):
                 if self.stopping.is_set():
@@ -134,21 +138,27 @@ class Crowd:
                 s = self.dial()
                 if s:
                     open_ones.append(s)
-            self.most = max(self.most, len(open_ones))
+            self.counts[2] = max(self.counts[2], len(open_ones))
             self.stopping.wait(max(0.01, began + 1 - time.monotonic()))
-        for s in open_ones:
-            s.close()
 
     def __enter__(self):
-        self.thread.start()
+        self.process.start()
         return self
 
     def __exit__(self, *_):
         self.stopping.set()
-        self.thread.join()
+        self.process.join()
+
+    @property
+    def dialled(self):
+        return self.counts[0]
+
+    @property
+    def closed(self):
+        return self.counts[1]
 
     def __str__(self):
-        return f"{self.most} bad connections at once, {self.dialled} dialled, {self.closed} cut off"
+        return f"{self.counts[2]} bad connections at once, {self.dialled} dialled, {self.closed} seen cut off"
 
 
 def sanitized():

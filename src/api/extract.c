@@ -7,7 +7,7 @@
 #include "api/internal.h"
 #include "webhook/webhook.h"
 
-enum { READ_AT_ONCE = 64 << 10 }; /* bytes; parsing takes some 20 ms a MiB, which many large bodies must not cost all others */
+enum { READ_AT_ONCE = 64 << 10 }; /* bytes: parsing takes some 20 ms a MiB, which large bodies must not cost all others */
 
 struct body { /* borrowed from the parsed request */
     json_t *text, *template;

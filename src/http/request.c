@@ -60,7 +60,8 @@ void request_release(struct request *r)
 /* Grows the body's place. Small bodies are bounded by the number of connections, large ones by what all may take. */
 static bool make_room(struct request *r, size_t bytes)
 {
-    size_t capacity = r->body_capacity ? r->body_capacity * 2 : 4096, before = r->body_capacity > SMALL_BODY ? r->body_capacity : 0;
+    size_t capacity = r->body_capacity ? r->body_capacity * 2 : 4096;
+    size_t before = r->body_capacity > SMALL_BODY ? r->body_capacity : 0;
     while (capacity < bytes) capacity *= 2;
     size_t more = capacity > SMALL_BODY ? capacity - before : 0;
     if (more && atomic_fetch_add(&r->server->large_bodies, more) + more > LARGE_BODIES_MAX) {

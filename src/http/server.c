@@ -21,7 +21,7 @@
 #include "http/internal.h"
 
 enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, DEFAULT_ANSWER_S = 60, CONNECTION_MEMORY = 16384,
-       SEND_BUFFER = 256 << 10, BACKLOG = 4096 };
+       SEND_BUFFER = 64 << 10, BACKLOG = 4096 };
 enum { SPARE_SHARE = 16 }; /* one connection in so many is kept free: libmicrohttpd does not hear who comes after the last */
 
 /* ---- stages of a request ---- */

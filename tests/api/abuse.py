@@ -84,11 +84,11 @@ class Memory:
 
 
 class Crowd:
-    """`count` connections, each sending `start` and then `piece` every second; one that is closed is dialled anew. With
-    `reading`, each takes no more than that many bytes a second of what comes. A process of its own, so that what it does
-    is not taken for waiting of the honest."""
+    """`count` connections, each sending `start` and then `piece` every second; one that is closed is dialled anew.
+    `reading`: what each takes of what comes, in bytes a second (None: all). A process of its own, so that what it does is
+    not taken for waiting of the honest."""
 
-    def __init__(self, service, count, start, piece=b"a", reading=0):
+    def __init__(self, service, count, start, piece, reading):
         self.port, self.count, self.start, self.piece, self.reading = service.port, count, start, piece, reading
         self.stopping = FORK.Event()
         self.counts = FORK.Array("l", 3)  # dialled, closed, most at once
@@ -96,7 +96,7 @@ class Crowd:
 
     def dial(self):
         s = socket.socket()
-        if self.reading:
+        if self.reading is not None:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         try:
             s.settimeout(1)
@@ -114,7 +114,7 @@ class Crowd:
         try:
             if self.piece:
                 s.send(self.piece)
-            return s.recv(self.reading or 4096) != b""
+            return self.reading == 0 or s.recv(self.reading or 65536) != b""
         except BlockingIOError:
             return True
         except OSError:

@@ -18,11 +18,11 @@ CONNECTIONS = 256 if SCALE == 1 else 4096
 CROWD = CONNECTIONS * 3 // 2  # more than the service lets in
 
 SLOW = {
-    "silent": (b"", b"", 0),
-    "heads": (b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"a", 0),
-    "heads of many lines": (b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"X: a\r\n", 0),
-    "bodies": (b"POST /web/v1/demo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{", b" ", 0),
-    "chunks": (b"POST /web/v1/demo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0),
+    "silent": (b"", b"", None),
+    "heads": (b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"a", None),
+    "heads of many lines": (b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"X: a\r\n", None),
+    "bodies": (b"POST /web/v1/demo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{", b" ", None),
+    "chunks": (b"POST /web/v1/demo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", None),
     "readers": (b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 50, b"", 1),
     "answers never read": (b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 50, b"", 0),
 }

@@ -79,6 +79,9 @@ def test_extraction_through_tls(proxy, service):
     assert answer.status_code == 200 and answer.json()["status"] == "success"
     assert answer.headers["X-Request-Id"] == "through-nginx"
     assert answer.headers["Strict-Transport-Security"]
+    deadline = time.monotonic() + 5
+    while "through-nginx" not in service.log.read_text() and time.monotonic() < deadline:  # written after the answer
+        time.sleep(0.02)
     assert "through-nginx" in service.log.read_text()
 
 

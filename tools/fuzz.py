@@ -33,6 +33,7 @@ UNDER_TEST = {
     "fuzz_request_body": ["api/json_body.c", "api/extract.c", "engine/template.c"],
     "fuzz_stripe": ["billing/event.c"],
     "fuzz_template": ["engine/template.c"],
+    "fuzz_upstream_reply": ["engine/reply.c"],
     "fuzz_vocabulary": ["engine/tokenizer.c"],
     "fuzz_webhook_url": ["webhook/address.c"],
     "fuzz_weights": ["engine/weights.c"],

@@ -27,7 +27,8 @@ OPT_      := -O2 -g -D_FORTIFY_SOURCE=3
 OPT_asan  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan  := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 OPT_fuzz  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link
-ifeq ($(VARIANT),fuzz)
+OPT_cov   := -O1 -g -fprofile-instr-generate -fcoverage-mapping
+ifneq ($(filter fuzz cov,$(VARIANT)),)
 CC        := $(CLANG)
 endif
 OPT       := $(OPT_$(VARIANT))
@@ -42,10 +43,10 @@ SOURCES := $(sort $(shell find src -name '*.c'))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/librefractr.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-FUZZ    := $(patsubst tests/fuzz/%.c,build-fuzz/fuzz/%,$(wildcard tests/fuzz/*.c))
+REPLAY  := $(patsubst tests/fuzz/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all asan tsan deps deps-test deps-fuzz run test unit unit-run lint fuzz bench install uninstall clean help
+.PHONY: all asan tsan deps deps-test run test unit unit-run lint bench install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -90,9 +91,6 @@ deps-test: ## install what the tests need (Debian packages; Python packages into
 	@tools/deps.sh install test
 	@tools/deps.sh venv build/venv tests/requirements.txt
 
-deps-fuzz:
-	@tools/deps.sh install fuzz
-
 # ---- checking -------------------------------------------------------------------------------------------------------
 
 test: ## the whole test suite, from a bare Debian 12: lint, unit tests under sanitizers, the service over the wire
@@ -101,24 +99,12 @@ test: ## the whole test suite, from a bare Debian 12: lint, unit tests under san
 unit: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory VARIANT=asan unit-run
 
-unit-run: $(UNIT)
-	@tools/unit.sh $(UNIT)
+unit-run: $(UNIT) $(REPLAY)
+	@tools/unit.sh $(UNIT) $(REPLAY)
 
 lint: ## include directions, banned functions, pinned versions
 	@python3 tools/lint_includes.py
 	@python3 tools/lint_pins.py
-
-fuzz: deps-fuzz ## libFuzzer targets of tests/fuzz/, FUZZ_SECONDS each (default 60)
-	@$(MAKE) --no-print-directory VARIANT=fuzz $(FUZZ)
-	@tools/fuzz.sh $(FUZZ)
-
-# The kernels are written in gcc's vector extensions.
-build-fuzz/src/engine/kernels_%.o: CC := gcc
-build-fuzz/src/engine/kernels_%.o: OPT := -O1 -g
-build-fuzz/fuzz/%: tests/fuzz/%.c build-fuzz/librefractr.a
-	@mkdir -p $(@D)
-	$(say) LD $@
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< build-fuzz/librefractr.a $(LDLIBS)
 
 bench: all ## measure and print the tables of the README
 	@tools/bench.sh
@@ -143,7 +129,7 @@ uninstall: ## remove what `make install` put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/refractr
 
 clean: ## remove everything built (the data folder stays)
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz build-cov
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {split($$1, t, ":"); printf "  make %-12s %s\n", t[1], $$2}' Makefile mk/*.mk

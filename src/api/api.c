@@ -10,28 +10,28 @@ static const struct route resources[] = {
     {.method = "GET", .path = "/api/v1/extract/{job_id}/", .cors = true, .admit = admit_poll, .handle = handle_job},
     {.method = "GET", .path = "/api/v1/account/", .cors = true, .admit = admit_poll, .handle = handle_account},
     {.method = "GET", .path = "/web/v1/session", .admit = admit_visitor, .handle = handle_session},
-    {.method = "POST", .path = "/web/v1/session", .json_body = true, .admit = admit_visitor_change, .handle = handle_sign_in},
+    {.method = "POST", .path = "/web/v1/session", .json_body = true, .short_body = true, .admit = admit_visitor_change, .handle = handle_sign_in},
     {.method = "DELETE", .path = "/web/v1/session", .admit = admit_visitor_change, .handle = handle_sign_out},
-    {.method = "POST", .path = "/web/v1/signup", .json_body = true, .admit = admit_visitor_change, .handle = handle_sign_up},
-    {.method = "POST", .path = "/web/v1/signin-link", .json_body = true, .admit = admit_visitor_change, .handle = handle_signin_link},
-    {.method = "POST", .path = "/web/v1/password", .json_body = true, .admit = admit_session_change, .handle = handle_password},
+    {.method = "POST", .path = "/web/v1/signup", .json_body = true, .short_body = true, .admit = admit_visitor_change, .handle = handle_sign_up},
+    {.method = "POST", .path = "/web/v1/signin-link", .json_body = true, .short_body = true, .admit = admit_visitor_change, .handle = handle_signin_link},
+    {.method = "POST", .path = "/web/v1/password", .json_body = true, .short_body = true, .admit = admit_session_change, .handle = handle_password},
     {.method = "GET", .path = "/web/v1/keys", .admit = admit_session, .handle = handle_keys},
-    {.method = "POST", .path = "/web/v1/keys", .json_body = true, .admit = admit_session_change, .handle = handle_key_create},
-    {.method = "POST", .path = "/web/v1/keys/{id}/regenerate", .json_body = true, .admit = admit_session_change, .handle = handle_key_regenerate},
+    {.method = "POST", .path = "/web/v1/keys", .json_body = true, .short_body = true, .admit = admit_session_change, .handle = handle_key_create},
+    {.method = "POST", .path = "/web/v1/keys/{id}/regenerate", .json_body = true, .short_body = true, .admit = admit_session_change, .handle = handle_key_regenerate},
     {.method = "DELETE", .path = "/web/v1/keys/{id}", .admit = admit_session_change, .handle = handle_key_revoke},
     {.method = "GET", .path = "/web/v1/usage", .admit = admit_session, .handle = handle_usage},
     {.method = "GET", .path = "/web/v1/jobs", .admit = admit_session, .handle = handle_recent_jobs},
     {.method = "POST", .path = "/web/v1/extract", .json_body = true, .admit = admit_session_extract, .handle = handle_extract},
-    {.method = "POST", .path = "/web/v1/demo", .json_body = true, .handle = handle_demo},
+    {.method = "POST", .path = "/web/v1/demo", .json_body = true, .short_body = true, .handle = handle_demo},
     {.method = "GET", .path = "/web/v1/webhooks", .admit = admit_session, .handle = handle_webhooks},
-    {.method = "POST", .path = "/web/v1/webhooks", .json_body = true, .admit = admit_session_change, .handle = handle_webhook_create},
+    {.method = "POST", .path = "/web/v1/webhooks", .json_body = true, .short_body = true, .admit = admit_session_change, .handle = handle_webhook_create},
     {.method = "DELETE", .path = "/web/v1/webhooks/{id}", .admit = admit_session_change, .handle = handle_webhook_delete},
     {.method = "POST", .path = "/web/v1/webhooks/{id}/test", .admit = admit_session_change, .handle = handle_webhook_test},
     {.method = "GET", .path = "/web/v1/webhooks/{id}/deliveries", .admit = admit_session, .handle = handle_deliveries},
     {.method = "GET", .path = "/web/v1/billing", .admit = admit_session, .handle = handle_billing},
     {.method = "GET", .path = "/web/v1/billing/ledger", .admit = admit_session, .handle = handle_ledger},
     {.method = "GET", .path = "/web/v1/billing/ledger.csv", .admit = admit_session, .handle = handle_ledger_csv},
-    {.method = "POST", .path = "/web/v1/billing/checkout", .json_body = true, .admit = admit_session_change, .handle = handle_checkout},
+    {.method = "POST", .path = "/web/v1/billing/checkout", .json_body = true, .short_body = true, .admit = admit_session_change, .handle = handle_checkout},
     {.method = "POST", .path = "/stripe/webhook", .json_body = true, .handle = handle_stripe_event},
 };
 
@@ -41,8 +41,8 @@ static const struct route health[] = {
     {.method = "GET", .path = "/metrics", .handle = handle_metrics},
 };
 
-/* Longest lines before the workers: a password takes 0.1 s, a call to Stripe a second or so. */
-enum { DESK_QUEUE = 256, PASSWORDS_QUEUE = 50, PAYMENTS_QUEUE = 50 };
+/* Longest lines before the workers: a password takes 0.1 s, a call to Stripe a second or so, a large body 20 ms. */
+enum { DESK_QUEUE = 256, PASSWORDS_QUEUE = 50, PAYMENTS_QUEUE = 50, READERS_QUEUE = 256 };
 
 enum { RESOURCES = sizeof resources / sizeof resources[0], HEALTH = sizeof health / sizeof health[0] };
 
@@ -107,7 +107,7 @@ static json_t *read_examples(const struct asset *assets, size_t count)
 static bool open_workers(struct api *api)
 {
     return (api->desk = worker_open(DESK_QUEUE)) && (api->passwords = worker_open(PASSWORDS_QUEUE)) &&
-           (api->payments = worker_open(PAYMENTS_QUEUE));
+           (api->payments = worker_open(PAYMENTS_QUEUE)) && (api->readers = worker_open(READERS_QUEUE));
 }
 
 struct api *api_open(const struct api_options *options, struct error *e)
@@ -145,7 +145,8 @@ void api_finish(struct api *api)
     worker_close(api->desk);
     worker_close(api->passwords);
     worker_close(api->payments);
-    api->desk = api->passwords = api->payments = NULL;
+    worker_close(api->readers);
+    api->desk = api->passwords = api->payments = api->readers = NULL;
 }
 
 void api_close(struct api *api)

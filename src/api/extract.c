@@ -7,6 +7,8 @@
 #include "api/internal.h"
 #include "webhook/webhook.h"
 
+enum { READ_AT_ONCE = 64 << 10 }; /* bytes: parsing takes some 20 ms a MiB, which large bodies must not cost all others */
+
 struct body { /* borrowed from the parsed request */
     json_t *text, *template;
     const char *webhook_url;
@@ -137,18 +139,36 @@ static bool read_request(struct request *r, struct job_request *job, json_t **ro
     return true;
 }
 
-void handle_extract(void *context, struct request *r)
+static void submit(struct request *r, bool parked)
 {
-    struct api *api = context;
     struct job_request job = {0};
     struct error e = {0};
     json_t *root = NULL;
     if (read_request(r, &job, &root, &e)) {
-        request_park(r);
-        job_submit(api->options.jobs, &job, reply_job_submitted, r);
+        if (!parked) request_park(r);
+        job_submit(visit_of(r)->api->options.jobs, &job, reply_job_submitted, r);
     } else {
         template_free(job.plan);
-        request_fail(r, &e, NULL);
+        if (!parked || request_take(r)) request_fail(r, &e, NULL);
     }
     json_decref(root);
+}
+
+/* On the readers' thread. The connection sleeps until the reply, so the request may be read here as it is. */
+static void submit_parked(void *arg) { submit(arg, true); }
+
+void handle_extract(void *context, struct request *r)
+{
+    struct api *api = context;
+    struct error e;
+    size_t size;
+    (void)request_body(r, &size);
+    if (size <= READ_AT_ONCE) {
+        submit(r, false);
+        return;
+    }
+    request_park(r);
+    if ((api->readers && worker_post(api->readers, submit_parked, r)) || !request_take(r)) return;
+    error_set(&e, ERR_QUEUE_FULL, "", "Too many large requests are waiting. Try again in a moment.");
+    request_fail(r, &e, NULL);
 }

@@ -21,6 +21,7 @@ struct api {
     struct worker *desk;      /* calls of the pages that wait for the store */
     struct worker *passwords; /* those that hash a password */
     struct worker *payments;  /* those that call Stripe */
+    struct worker *readers;   /* large extraction requests, parsed there */
     json_t *examples;         /* web/static/examples.json, for the demo */
 };
 

@@ -20,10 +20,10 @@ const char *web_cookie_name(struct api *api, struct request *r)
     return web_behind_tls(api, r) ? "__Host-refractr_session" : "refractr_session";
 }
 
-/* The cookie's value when it is well-formed, "" otherwise. */
-static void read_cookie(struct api *api, struct request *r, char cookie[TOKEN_CHARS + 1])
+/* The value of the cookie `name` in a Cookie header (or NULL) when it is well-formed, "" otherwise. */
+static void read_cookie(const char *header, const char *name, char cookie[TOKEN_CHARS + 1])
 {
-    const char *name = web_cookie_name(api, r), *at = request_header(r, "Cookie");
+    const char *at = header;
     size_t name_bytes = strlen(name);
     cookie[0] = 0;
     while (at && *at) {
@@ -41,7 +41,7 @@ bool admit_visitor(void *context, struct request *r, struct error *e)
 {
     struct visit *visit = visit_open(context, r, e);
     if (!visit) return false;
-    read_cookie(context, r, visit->cookie);
+    read_cookie(request_header(r, "Cookie"), web_cookie_name(context, r), visit->cookie);
     return true;
 }
 

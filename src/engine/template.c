@@ -71,6 +71,14 @@ static bool find_type(const char *name, enum field_type *type)
     return false;
 }
 
+/* The texts of a template are used as C strings. */
+static bool holds_nul(const json_t *text) { return strlen(json_string_value(text)) != json_string_length(text); }
+
+static bool is_type(const json_t *value, enum field_type *type)
+{
+    return json_is_string(value) && !holds_nul(value) && find_type(json_string_value(value), type);
+}
+
 static bool is_one_of(const char *word, size_t bytes, const char *const *words)
 {
     for (; *words; words++) {
@@ -120,6 +128,8 @@ static bool check_option(struct walk *w, const json_t *options, size_t index)
         return fail(w, ERR_TEMPLATE_INVALID, "Choice %zu is not a string; a choice lists two or more strings.", index + 1);
     size_t chars = utf8_count(json_string_value(option), json_string_length(option));
     enum field_type type;
+    if (holds_nul(option))
+        return fail(w, ERR_TEMPLATE_INVALID, "Choice %zu holds a NUL (\\u0000), which choices may not.", index + 1);
     if (chars == 0 || chars > TEMPLATE_MAX_OPTION_CHARS)
         return fail(w, chars ? ERR_TEMPLATE_TOO_COMPLEX : ERR_TEMPLATE_INVALID,
                     "Choice %zu has %zu characters; 1 to %d are allowed.", index + 1, chars, TEMPLATE_MAX_OPTION_CHARS);
@@ -217,7 +227,7 @@ static bool add_list(struct walk *w, json_t *value)
     enum field_type type = TYPE_TEXT;
     if (count == 0 || (count == 1 && json_is_null(first)))
         return add_field(w, FIELD_LIST, TYPE_TEXT) != NULL;
-    if (count == 1 && json_is_string(first) && find_type(json_string_value(first), &type))
+    if (count == 1 && is_type(first, &type))
         return add_field(w, FIELD_LIST, type) != NULL;
     if (count == 1 && json_is_array(first))
         return add_choice(w, first, FIELD_ENUM_LIST);
@@ -237,6 +247,8 @@ static bool add_described(struct walk *w, json_t *value)
         return fail(w, ERR_TEMPLATE_INVALID, "An object with $type or $description may hold nothing else.");
     if (description && !json_is_string(description))
         return fail(w, ERR_TEMPLATE_INVALID, "$description must be a string.");
+    if (description && holds_nul(description))
+        return fail(w, ERR_TEMPLATE_INVALID, "$description holds a NUL (\\u0000), which it may not.");
     if (json_is_object(type))
         return fail(w, ERR_TEMPLATE_INVALID, "$type must be a leaf: null, a type name, a choice or a list.");
     size_t chars = description ? utf8_count(json_string_value(description), json_string_length(description)) : 0;
@@ -269,7 +281,7 @@ static bool add_leaf(struct walk *w, json_t *value)
             field->typed_by_key = number;
         return field != NULL;
     }
-    if (json_is_string(value) && find_type(json_string_value(value), &type))
+    if (is_type(value, &type))
         return add_field(w, FIELD_SCALAR, type) != NULL;
     if (json_is_string(value))
         return fail(w, ERR_TEMPLATE_INVALID, "\"%.60s\" is not a type; a value can be " LEAF_FORMS ".", json_string_value(value));

@@ -16,9 +16,10 @@
 enum { TICK_MS = 500, LINGER_MAX = 256, LINGER_S = 2, LINGER_READ = 65536 };
 
 struct guarded {
-    struct guarded *previous, *next;
     int fd;
-    _Atomic int64_t deadline_ns; /* 0: none */
+    bool waiting;                    /* in the list: something must come from the peer by the deadline */
+    int64_t deadline_ns;
+    struct guarded *previous, *next;
 };
 
 struct lingering {
@@ -30,21 +31,46 @@ struct guard {
     pthread_t thread;
     int wake; /* eventfd */
     atomic_bool stopping;
-    pthread_mutex_t lock; /* over both lists; never held while calling out */
-    struct guarded *first;
+    pthread_mutex_t lock; /* over all below; never held while calling out */
+    struct guarded *first, *last; /* those waited for, in the order in which the waiting began */
     struct lingering lingering[LINGER_MAX];
     int lingering_count;
 };
 
+/* ---- the list of those waited for; with the lock held ---- */
+
+static void unlink_waiting(struct guard *guard, struct guarded *c)
+{
+    if (!c->waiting) return;
+    *(c->next ? &c->next->previous : &guard->last) = c->previous;
+    *(c->previous ? &c->previous->next : &guard->first) = c->next;
+    c->waiting = false;
+}
+
+static void append_waiting(struct guard *guard, struct guarded *c)
+{
+    c->waiting = true;
+    c->previous = guard->last;
+    c->next = NULL;
+    *(guard->last ? &guard->last->next : &guard->first) = c;
+    guard->last = c;
+}
+
+/* libmicrohttpd sees the end and cleans up. */
+static void shut(struct guard *guard, struct guarded *c)
+{
+    (void)shutdown(c->fd, SHUT_RDWR);
+    unlink_waiting(guard, c);
+}
+
+/* ---- the guard's thread ---- */
+
 static void shut_overdue(struct guard *guard, int64_t now)
 {
     pthread_mutex_lock(&guard->lock);
-    for (struct guarded *c = guard->first; c; c = c->next) {
-        int64_t deadline = atomic_load(&c->deadline_ns);
-        if (deadline && deadline < now) {
-            (void)shutdown(c->fd, SHUT_RDWR);
-            atomic_store(&c->deadline_ns, 0);
-        }
+    for (struct guarded *c = guard->first, *next; c; c = next) {
+        next = c->next;
+        if (c->deadline_ns < now) shut(guard, c);
     }
     pthread_mutex_unlock(&guard->lock);
 }
@@ -133,16 +159,12 @@ void guard_close(struct guard *guard)
     free(guard);
 }
 
-struct guarded *guard_add(struct guard *guard, int fd)
+/* ---- called by the server ---- */
+
+struct guarded *guard_add(int fd)
 {
     struct guarded *c = calloc(1, sizeof *c);
-    if (!c) return NULL;
-    c->fd = fd;
-    pthread_mutex_lock(&guard->lock);
-    c->next = guard->first;
-    if (c->next) c->next->previous = c;
-    guard->first = c;
-    pthread_mutex_unlock(&guard->lock);
+    if (c) c->fd = fd;
     return c;
 }
 
@@ -150,18 +172,27 @@ void guard_remove(struct guard *guard, struct guarded *c)
 {
     if (!c) return;
     pthread_mutex_lock(&guard->lock);
-    if (c->next) c->next->previous = c->previous;
-    if (c->previous)
-        c->previous->next = c->next;
-    else
-        guard->first = c->next;
+    unlink_waiting(guard, c);
     pthread_mutex_unlock(&guard->lock);
     free(c);
 }
 
-void guard_deadline(struct guarded *c, int seconds)
+void guard_deadline(struct guard *guard, struct guarded *c, int seconds)
 {
-    if (c) atomic_store(&c->deadline_ns, seconds ? clock_monotonic_ns() + seconds * NS_PER_S : 0);
+    if (!c) return;
+    int64_t deadline_ns = clock_monotonic_ns() + seconds * NS_PER_S;
+    pthread_mutex_lock(&guard->lock);
+    unlink_waiting(guard, c);
+    c->deadline_ns = deadline_ns;
+    if (seconds) append_waiting(guard, c);
+    pthread_mutex_unlock(&guard->lock);
+}
+
+void guard_make_room(struct guard *guard)
+{
+    pthread_mutex_lock(&guard->lock);
+    if (guard->first) shut(guard, guard->first);
+    pthread_mutex_unlock(&guard->lock);
 }
 
 void guard_linger(struct guard *guard, struct guarded *c)

@@ -1,7 +1,9 @@
 /* head.c - refuses every request head that two programs could read in two ways (request smuggling, RFC 9112 s. 11.2).
  *
  * libmicrohttpd 0.9.75 lets pass: Transfer-Encoding beside Content-Length, repeated Content-Length, "Name :" with white
- * space, continued lines (obs-fold), bare LF, NUL in values. All are a 400 here and the connection is closed. */
+ * space, continued lines (obs-fold), bare LF, NUL in values, hosts that are none, a request line with more than one space in a
+ * row. All are a 400 here and the connection is closed. Its reading of chunks cannot be seen from here (bare LF passes): a
+ * connection ends with the answer to a chunked body, so what follows it is never read as a request (server.c). */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +31,13 @@ static bool has_control(const char *s, size_t n)
     return false;
 }
 
+/* A host and a port by their characters (RFC 3986, s. 3.2.2); an empty one is allowed. */
+static bool is_host(const char *s)
+{
+    static const char allowed[] = "-._~%!$&'()*+,;=:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return s[strspn(s, allowed)] == 0;
+}
+
 static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
                                   const char *value, size_t value_bytes)
 {
@@ -37,7 +46,10 @@ static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char
     if (!value) value = "", value_bytes = 0, h->contiguous = false;
     if (!is_token(name, name_bytes)) h->problem = "a header name holds white space or a character that is not allowed";
     if (has_control(value, value_bytes)) h->problem = "a header value holds a control character";
-    if (!strcasecmp(name, "Host")) h->hosts++;
+    if (!strcasecmp(name, "Host")) {
+        h->hosts++;
+        if (!is_host(value)) h->problem = "the Host header holds a character that no host name and port has";
+    }
     if (!strcasecmp(name, "Content-Length")) h->lengths++;
     if (!strcasecmp(name, "Transfer-Encoding")) {
         h->encodings++;
@@ -50,27 +62,43 @@ static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char
 
 /* libmicrohttpd 0.9.75 hands out pointers into the head as it was received, with each CRLF overwritten by two NULs. A
  * line that ended in a bare LF, a continued line (moved elsewhere) or a NUL inside a value therefore shows as a gap
- * between one header's end and the next one's name. Pointers are compared, never followed. Versions from 1.0 on refuse
- * such heads themselves (MHD_OPTION_CLIENT_DISCIPLINE_LVL, set in server.c). */
-static bool lines_end_in_crlf(struct MHD_Connection *connection, const char *method, const struct head *h)
-{
+ * between one header's end and the next one's name; a second space in the request line likewise. Pointers are compared,
+ * never followed. Versions from 1.0 on refuse such heads themselves (MHD_OPTION_CLIENT_DISCIPLINE_LVL, set in server.c). */
 #if MHD_VERSION < 0x00097600
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (!info) return false;
-    return h->contiguous && h->expected_name + 2 == method + info->header_size;
-#else
-    (void)connection, (void)method, (void)h;
-    return true;
-#endif
+static bool lines_end_in_crlf(const struct request *r, const char *method, const struct head *h)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info && h->contiguous && h->expected_name + 2 == method + info->header_size;
 }
 
-bool head_check(struct MHD_Connection *connection, const char *method, const char *version, struct error *e)
+static bool parts_are_single_spaced(const struct request *r, const char *method, const char *version)
 {
+    return r->target_at == method + strlen(method) + 1 && version == r->target_at + r->target_bytes + 1;
+}
+#else
+static bool lines_end_in_crlf(const struct request *r, const char *method, const struct head *h)
+{
+    (void)r, (void)method, (void)h;
+    return true;
+}
+
+static bool parts_are_single_spaced(const struct request *r, const char *method, const char *version)
+{
+    (void)r, (void)method, (void)version;
+    return true;
+}
+#endif
+
+bool head_check(const struct request *r, const char *method, const char *version, struct error *e)
+{
+    struct MHD_Connection *connection = r->connection;
     struct head h = {.contiguous = true, .expected_name = version + strlen(version) + 2};
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, see_header, &h);
     bool http_1_0 = !strcmp(version, "HTTP/1.0");
     if (!is_token(method, strlen(method))) h.problem = "the method is not a token";
-    if (!h.problem && !lines_end_in_crlf(connection, method, &h))
+    if (!h.problem && !parts_are_single_spaced(r, method, version))
+        h.problem = "the request line's parts are not parted by single spaces";
+    if (!h.problem && !lines_end_in_crlf(r, method, &h))
         h.problem = "a header line does not end in CRLF, is continued on the next line, or holds a NUL";
     if (!h.problem && h.encodings && h.lengths) h.problem = "Transfer-Encoding and Content-Length exclude each other";
     if (!h.problem && h.lengths > 1) h.problem = "there is more than one Content-Length";

@@ -21,13 +21,15 @@
 struct server;
 struct request;
 
-enum { REQUEST_ID_CHARS = 64, REQUEST_BODY_MAX = 1 << 20 }; /* 1 MiB: 50,000 code points as \uXXXX pairs and a template */
+enum { REQUEST_ID_CHARS = 64, REQUEST_SHORT_MAX = 64 << 10,
+       REQUEST_BODY_MAX = 1 << 20 }; /* 1 MiB: 50,000 code points as \uXXXX pairs and a template */
 
 struct route {
     const char *method;  /* "GET" (answers HEAD too) or "POST" */
     const char *path;    /* "/api/v1/extract/{id}/": one {name} part at most; the trailing slash is optional for clients */
     bool cors;           /* any origin may call it from a browser (bearer token, never cookies) */
     bool json_body;      /* has a body: application/json, REQUEST_BODY_MAX bytes at most */
+    bool short_body;     /* ... of REQUEST_SHORT_MAX at most */
     /* Head is there, body not yet. False: `e` is answered without reading the body. May be NULL. */
     bool (*admit)(void *context, struct request *r, struct error *e);
     void (*handle)(void *context, struct request *r);
@@ -39,6 +41,7 @@ struct server_options {
     int connection_limit;  /* default 4096 */
     int idle_timeout_s;    /* a whole request head must come within this, from accept or the last answer; default 30 */
     int body_timeout_s;    /* the whole body must come within this after its head; default 60 */
+    int answer_timeout_s;  /* the whole answer must be taken within this; default 60 */
     const char *docs_url;  /* base of doc_url in errors; NULL: "/docs/" */
     bool log_requests;     /* one access log line per request */
 };

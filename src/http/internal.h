@@ -16,6 +16,8 @@ enum {
     STATUS_MAX = 600,
     DEFAULT_RETRY_S = 5,    /* Retry-After of a 503 whose cause names none */
     LATENCY_BUCKETS = 14,
+    SMALL_BODY = 64 << 10,  /* a body up to here always has its place */
+    LARGE_BODIES_MAX = 256 << 20, /* bytes that all larger ones may take together */
     DISCARD_MAX = 8 << 20,  /* of a body that is refused or not wanted; more: the connection is cut */
 };
 
@@ -35,9 +37,12 @@ struct request {
     char method[16], target[TARGET_CHARS + 1]; /* for the log */
     char account[37];
     int64_t arrived_ns;
+    const char *target_at; /* where it stood in the head: compared, never followed */
+    size_t target_bytes;
     bool bad_target;   /* a NUL or a control character in the request's target */
     bool head_read, handled, parked;
     bool has_body;     /* the head announces one */
+    bool close;        /* the connection ends with this answer */
 
     char *body;
     size_t body_bytes, body_capacity;
@@ -69,6 +74,7 @@ struct server {
     void *context;
     int port;
     atomic_bool draining;
+    atomic_size_t large_bodies; /* bytes of bodies over SMALL_BODY */
     atomic_int open_requests; /* first line read, answer not yet written */
     pthread_mutex_t lock; /* over the three below; never held while resuming or calling out */
     struct request *parked;
@@ -79,7 +85,7 @@ struct server {
 };
 
 /* head.c: is this head unambiguous? False: `e` is a 400 and the connection must be closed. */
-bool head_check(struct MHD_Connection *connection, const char *method, const char *version, struct error *e);
+bool head_check(const struct request *r, const char *method, const char *version, struct error *e);
 /* The announced body's size: 0 none, SIZE_MAX unknown (chunked). Only after head_check. */
 size_t head_body_bytes(struct MHD_Connection *connection);
 
@@ -92,7 +98,7 @@ const struct route *route_allow(const struct server *server, const char *path, c
 /* request.c */
 struct request *request_new(struct server *server, struct MHD_Connection *connection, const char *target);
 void request_release(struct request *r);
-bool request_append(struct request *r, const char *data, size_t bytes); /* false: no memory */
+bool request_append(struct request *r, const char *data, size_t bytes); /* false: no memory left for it */
 void request_choose_id(struct request *r);
 
 /* access_log.c */

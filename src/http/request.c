@@ -29,6 +29,8 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
     r->server = server;
     r->connection = connection;
     r->arrived_ns = clock_monotonic_ns();
+    r->target_at = target;
+    r->target_bytes = strlen(target);
     size_t path = strcspn(target, "?");
     for (size_t i = 0; target[i]; i++)
         if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f) r->bad_target = true;
@@ -38,24 +40,49 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
     return r;
 }
 
+static void drop_body(struct request *r)
+{
+    if (r->body_capacity > SMALL_BODY) atomic_fetch_sub(&r->server->large_bodies, r->body_capacity);
+    free(r->body);
+    r->body = NULL;
+    r->body_bytes = r->body_capacity = 0;
+}
+
 void request_release(struct request *r)
 {
     if (atomic_fetch_sub(&r->references, 1) != 1) return;
     if (r->release) r->release(r->data);
     if (r->response) MHD_destroy_response(r->response);
-    free(r->body);
+    drop_body(r);
     free(r);
+}
+
+/* Grows the body's place. Small bodies are bounded by the number of connections, large ones by what all may take. */
+static bool make_room(struct request *r, size_t bytes)
+{
+    size_t capacity = r->body_capacity ? r->body_capacity * 2 : 4096;
+    size_t before = r->body_capacity > SMALL_BODY ? r->body_capacity : 0;
+    while (capacity < bytes) capacity *= 2;
+    size_t more = capacity > SMALL_BODY ? capacity - before : 0;
+    if (more && atomic_fetch_add(&r->server->large_bodies, more) + more > LARGE_BODIES_MAX) {
+        atomic_fetch_sub(&r->server->large_bodies, more);
+        return false;
+    }
+    char *grown = realloc(r->body, capacity);
+    if (!grown) {
+        atomic_fetch_sub(&r->server->large_bodies, more);
+        return false;
+    }
+    r->body = grown;
+    r->body_capacity = capacity;
+    return true;
 }
 
 bool request_append(struct request *r, const char *data, size_t bytes)
 {
-    if (r->body_bytes + bytes > r->body_capacity) {
-        size_t capacity = r->body_capacity ? r->body_capacity * 2 : 4096;
-        while (capacity < r->body_bytes + bytes) capacity *= 2;
-        char *grown = realloc(r->body, capacity);
-        if (!grown) return false;
-        r->body = grown;
-        r->body_capacity = capacity;
+    if (r->body_bytes + bytes > r->body_capacity && !make_room(r, r->body_bytes + bytes)) {
+        drop_body(r);
+        return false;
     }
     memcpy(r->body + r->body_bytes, data, bytes);
     r->body_bytes += bytes;
@@ -157,7 +184,7 @@ static void put_headers(struct request *r, const char *content_type)
                                       "X-Request-Id, Location, Retry-After, X-Credits-Remaining, Idempotency-Replayed, "
                                       "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy");
     }
-    if (atomic_load(&r->server->draining)) (void)MHD_add_response_header(response, "Connection", "close");
+    if (r->close || atomic_load(&r->server->draining)) (void)MHD_add_response_header(response, "Connection", "close");
 }
 
 /* ---- parking: the connection sleeps while somebody else works on its answer ---- */

@@ -20,7 +20,9 @@
 #include "base/clock.h"
 #include "http/internal.h"
 
-enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, CONNECTION_MEMORY = 16384, BACKLOG = 1024 };
+enum { DEFAULT_CONNECTIONS = 4096, DEFAULT_IDLE_S = 30, DEFAULT_BODY_S = 60, DEFAULT_ANSWER_S = 60, CONNECTION_MEMORY = 16384,
+       SEND_BUFFER = 64 << 10, BACKLOG = 4096 };
+enum { SPARE_SHARE = 16 }; /* one connection in so many is kept free: libmicrohttpd does not hear who comes after the last */
 
 /* ---- stages of a request ---- */
 
@@ -29,6 +31,7 @@ static enum MHD_Result queue_reply(struct request *r)
     if (!atomic_load(&r->replied) || !r->response) return MHD_NO;
     struct MHD_Response *response = r->response;
     r->response = NULL;
+    guard_deadline(r->server->guard, r->guarded, r->server->options.answer_timeout_s);
     enum MHD_Result result = MHD_queue_response(r->connection, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return result;
@@ -57,11 +60,13 @@ static bool content_type_is_json(struct request *r, struct error *e)
                      type ? "\"" : "", type ? type : "missing", type ? "\"" : "");
 }
 
-static bool size_is_allowed(size_t bytes, struct error *e)
+static size_t most_bytes(const struct request *r) { return r->route->short_body ? REQUEST_SHORT_MAX : REQUEST_BODY_MAX; }
+
+static bool size_is_allowed(const struct request *r, size_t bytes, struct error *e)
 {
-    if (bytes <= REQUEST_BODY_MAX || bytes == SIZE_MAX) return true;
-    return error_set(e, ERR_BODY_TOO_LARGE, "", "The body may have %d bytes at most, Content-Length says %zu.",
-                     REQUEST_BODY_MAX, bytes);
+    if (bytes <= most_bytes(r) || bytes == SIZE_MAX) return true;
+    return error_set(e, ERR_BODY_TOO_LARGE, "", "The body may have %zu bytes at most, Content-Length says %zu.", most_bytes(r),
+                     bytes);
 }
 
 static void reply_options(struct request *r, const char *path)
@@ -89,7 +94,7 @@ static bool head_is_accepted(struct request *r, const char *path, const char *me
 {
     struct server *server = r->server;
     struct error e = {0};
-    bool sane = head_check(r->connection, method, version, &e);
+    bool sane = head_check(r, method, version, &e);
     request_choose_id(r);
     if (sane && r->bad_target) sane = error_set(&e, ERR_MALFORMED_REQUEST, "", "The request's target holds a NUL or a control character.");
     if (!sane) {
@@ -110,7 +115,7 @@ static bool head_is_accepted(struct request *r, const char *path, const char *me
     }
     if (ok && r->route->admit) ok = r->route->admit(server->context, r, &e);
     if (ok && r->route->json_body) ok = content_type_is_json(r, &e);
-    if (ok) ok = size_is_allowed(body, &e);
+    if (ok) ok = size_is_allowed(r, body, &e);
     if (!ok) request_fail(r, &e, NULL);
     return ok;
 }
@@ -121,7 +126,8 @@ static enum MHD_Result on_head(struct request *r, const char *path, const char *
     (void)snprintf(r->method, sizeof r->method, "%s", method);
     size_t body = head_body_bytes(r->connection);
     r->has_body = body > 0;
-    guard_deadline(r->guarded, r->has_body ? r->server->options.body_timeout_s : 0);
+    r->close = body == SIZE_MAX; /* libmicrohttpd reads chunks leniently: nothing after them is read as a request */
+    guard_deadline(r->server->guard, r->guarded, r->has_body ? r->server->options.body_timeout_s : 0);
     if (!head_is_accepted(r, path, method, version, body) && r->has_body) return queue_early_reply(r);
     return MHD_YES;
 }
@@ -131,13 +137,16 @@ static enum MHD_Result on_body(struct request *r, const char *data, size_t *byte
     r->received += *bytes;
     if (r->received > DISCARD_MAX) return MHD_NO;
     bool wanted = r->route->json_body && !r->response;
-    if (wanted && r->received > REQUEST_BODY_MAX) { /* chunked: no length was announced */
+    if (wanted && r->received > most_bytes(r)) { /* chunked: no length was announced */
         struct error e;
-        error_set(&e, ERR_BODY_TOO_LARGE, "", "The body may have %d bytes at most.", REQUEST_BODY_MAX);
-        request_add_header(r, "Connection", "close");
+        error_set(&e, ERR_BODY_TOO_LARGE, "", "The body may have %zu bytes at most.", most_bytes(r));
+        r->close = true;
         request_fail(r, &e, NULL);
     } else if (wanted && !request_append(r, data, *bytes)) {
-        return MHD_NO;
+        struct error e;
+        error_set(&e, ERR_QUEUE_FULL, "", "Too many large requests are being read at once. Try again in a moment.");
+        r->close = true;
+        request_fail(r, &e, NULL);
     }
     *bytes = 0;
     return MHD_YES;
@@ -171,7 +180,7 @@ static void handle(struct request *r)
 
 static enum MHD_Result on_end(struct request *r)
 {
-    guard_deadline(r->guarded, 0);
+    guard_deadline(r->server->guard, r->guarded, 0);
     if (!r->handled) {
         r->handled = true;
         if (!r->response) handle(r);
@@ -229,9 +238,17 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     int64_t latency_ns = clock_monotonic_ns() - r->arrived_ns;
     count(server, r, latency_ns);
     if (server->options.log_requests) access_log(r, latency_ns);
-    guard_deadline(r->guarded, server->options.idle_timeout_s);
+    guard_deadline(server->guard, r->guarded, server->options.idle_timeout_s);
     atomic_fetch_sub(&server->open_requests, 1);
     request_release(r);
+}
+
+/* Peers that ask and do not read: what they leave with the kernel is bounded too (it would grow to some MiB each). */
+static void limit_send_buffer(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int bytes = SEND_BUFFER;
+    if (info) (void)setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
@@ -245,9 +262,12 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
         return;
     }
     server->connections++;
+    limit_send_buffer(connection);
+    if (server->connections > server->options.connection_limit - server->options.connection_limit / SPARE_SHARE)
+        guard_make_room(server->guard);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *slot = info ? guard_add(server->guard, info->connect_fd) : NULL;
-    guard_deadline(*slot, server->options.idle_timeout_s);
+    *slot = info ? guard_add(info->connect_fd) : NULL;
+    guard_deadline(server->guard, *slot, server->options.idle_timeout_s);
 }
 
 /* ---- life ---- */
@@ -307,6 +327,7 @@ static void fill_defaults(struct server_options *o)
     if (o->connection_limit <= 0) o->connection_limit = DEFAULT_CONNECTIONS;
     if (o->idle_timeout_s <= 0) o->idle_timeout_s = DEFAULT_IDLE_S;
     if (o->body_timeout_s <= 0) o->body_timeout_s = DEFAULT_BODY_S;
+    if (o->answer_timeout_s <= 0) o->answer_timeout_s = DEFAULT_ANSWER_S;
 }
 
 static struct MHD_Daemon *start_daemon(struct server *server, int fd)

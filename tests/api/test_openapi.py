@@ -33,3 +33,7 @@ def test_schemathesis_finds_nothing(service, tmp_path):
         cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": os.path.dirname(__file__),
                                                                         "REFRACTR_TEST_KEY": service.key})
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    # Requests made of earlier answers: a job polled, polled again, the account after a job. (The link of a 504 needs one.)
+    links = re.search(r"API Links: +(\d+) covered", done.stdout)
+    assert links and int(links[1]) >= 5, done.stdout[-4000:]
+    print("    schemathesis:", *re.findall(r"(?:Operations|Scenarios|API Links): .*|\d+ generated.*", done.stdout), sep="\n      ")

@@ -39,6 +39,16 @@ CASES = {
     "no Host": b"POST /api/v1/extract/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
     "two Hosts": head("Host: other", "Content-Length: 0"),
     "NUL in the target": head("Content-Length: 0", path="/livez%00/x"),
+    "two spaces before the target": b"GET  /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two spaces before the version": b"GET /livez  HTTP/1.1\r\nHost: a\r\n\r\n",
+    "space in the target": b"GET /livez x HTTP/1.1\r\nHost: a\r\n\r\n",
+    "Host that is none": b"GET /livez HTTP/1.1\r\nHost: a b/@c\r\n\r\n",
+    "nameless header": b"GET /livez HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
+    "TE after a NUL": head("X-A: b\x00Transfer-Encoding: chunked", "Content-Length: 0"),
+    "TE with a vertical tab": head("Transfer-Encoding: \x0bchunked") + b"0\r\n\r\n",
+    "TE chunked twice in a list": head("Transfer-Encoding: chunked, chunked") + b"0\r\n\r\n",
+    "CL twice, one in another case": head("Content-Length: 0", "CONTENT-LENGTH: 5") + b"12345",
+    "CL continued": head("Content-Length:", " 5") + b"12345",
 }
 
 
@@ -66,6 +76,14 @@ PARSER_CASES = {
     "HTTP/0.9": b"GET /livez\r\n\r\n",
     "head of 64 KiB": head("X-A: " + "a" * 65536, "Content-Length: 0"),
     "target of 64 KiB": head("Content-Length: 0", path="/" + "a" * 65536),
+    "CL with a blank inside": head("Content-Length: 1 2") + b"1",
+    "CL of minus nought": head("Content-Length: -0"),
+    "tabs in the request line": b"GET\t/livez\tHTTP/1.1\r\nHost: a\r\n\r\n",
+    "blank after the version": b"GET /livez HTTP/1.1 \r\nHost: a\r\n\r\n",
+    "version in lower case": b"GET /livez http/1.1\r\nHost: a\r\n\r\n",
+    "version of two digits": b"GET /livez HTTP/1.10\r\nHost: a\r\n\r\n",
+    "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "continued request line": b"GET /livez HTTP/1.1\r\n x\r\nHost: a\r\n\r\n",
     "10,000 headers": head(*[f"X-{i}: a" for i in range(10000)], "Content-Length: 0"),
 }
 
@@ -77,13 +95,54 @@ def test_malformed_head_is_refused_and_closed(service, name):
     assert all(code in (400, 413, 414, 431, 505) for code in statuses(received)), received
 
 
-@pytest.mark.parametrize("chunk", [b"zz\r\nabc\r\n0\r\n\r\n", b"-1\r\na\r\n0\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n",
-                                   b"ffffffffffffffffff\r\n"], ids=["not hex", "negative", "too long", "overflow"])
-def test_malformed_chunk_is_refused_and_closed(service, chunk):
-    received, closed = talk(service.port, post(service.key, b"", length=False, head=["Transfer-Encoding: chunked"]) + chunk + SECOND)
+SIZE = b"%x" % len(BODY)
+BROKEN_CHUNKS = {
+    "not hex": b"zz\r\nabc\r\n0\r\n\r\n",
+    "negative": b"-1\r\na\r\n0\r\n\r\n",
+    "too long": b"5\r\nabcdefgh\r\n0\r\n\r\n",
+    "overflow": b"ffffffffffffffffff\r\n",
+    "0x": b"0x" + SIZE + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "plus": b"+" + SIZE + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "blank before the size": b" " + SIZE + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "blank after the size": SIZE + b" \r\n" + BODY + b"\r\n0\r\n\r\n",
+    "bare CR": SIZE + b"\r" + BODY + b"\r\n0\r\n\r\n",
+    "no end of the data": SIZE + b"\r\n" + BODY + b"0\r\n\r\n",
+    "empty line first": b"\r\n" + SIZE + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "extension of 20 KB": SIZE + b";" + b"a" * 20000 + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+}
+
+# libmicrohttpd 0.9.75 reads these; others might see the body's end elsewhere. Therefore the connection ends with the answer.
+LENIENT_CHUNKS = {
+    "well-formed": SIZE + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "extension": SIZE + b";a=b\r\n" + BODY + b"\r\n0;c\r\n\r\n",
+    "bare LF after an extension": SIZE + b";a\n" + BODY + b"\r\n0\r\n\r\n",
+    "bare LF after the size": SIZE + b"\n" + BODY + b"\r\n0\r\n\r\n",
+    "bare LF after the data": SIZE + b"\r\n" + BODY + b"\n0\r\n\r\n",
+    "bare LF everywhere": SIZE + b"\n" + BODY + b"\n0\n\n",
+    "leading noughts": b"00000000" + SIZE + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "trailer": SIZE + b"\r\n" + BODY + b"\r\n0\r\nX: y\r\n\r\n",
+    "trailer that would be a length": SIZE + b"\r\n" + BODY + b"\r\n0\r\nContent-Length: 5\r\n\r\n",
+    "continued trailer": SIZE + b"\r\n" + BODY + b"\r\n0\r\nX: y\r\n z\r\n\r\n",
+}
+
+
+def chunked(key, chunks):
+    return post(key, b"", length=False, head=["Transfer-Encoding: chunked"]) + chunks
+
+
+@pytest.mark.parametrize("name", BROKEN_CHUNKS)
+def test_malformed_chunk_is_refused_and_closed(service, name):
+    received, closed = talk(service.port, chunked(service.key, BROKEN_CHUNKS[name]) + SECOND)
     assert closed
-    assert all(code in (400, 413) for code in statuses(received)), received
-    assert 200 not in statuses(received)
+    assert all(code in (400, 413, 500) for code in statuses(received)), received  # 500: libmicrohttpd's, for the long extension
+    assert len(statuses(received)) <= 1
+
+
+@pytest.mark.parametrize("name", LENIENT_CHUNKS)
+def test_nothing_after_a_chunked_body_is_read(service, name):
+    received, closed = talk(service.port, chunked(service.key, LENIENT_CHUNKS[name]) + SECOND)
+    assert statuses(received) == [200] and closed, received
+    assert b"\r\nConnection: close\r\n" in received
 
 
 def test_chunked_body_is_read(service):

@@ -1,21 +1,32 @@
-/* fuzz_request_body.c - any bytes as the body of POST /api/v1/extract/: read or refused, never a crash, and every refusal
- * can be told (valid UTF-8 is made by http/, here only that a message is there). */
-#include <stdint.h>
-#include <stdlib.h>
+/* fuzz_request_body.c - any bytes as the body of POST /api/v1/extract/: read into a document and a plan within their
+ * limits, or refused with an error that says why; never both, never neither. */
+#include "api/extract.c"
 
-#include "api/internal.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static struct template_plan *read_all(json_t *root, struct body *body, struct error *e)
+{
+    if (!read_body(root, body, e)) return NULL;
+    if (body->webhook_url && !webhook_url_ok(body->webhook_url, false, "webhook_url", e)) return NULL;
+    return template_compile(body->template, e);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error e = {0};
+    struct body body = {0};
     json_t *root = json_body_parse((const char *)data, size, &e);
-    if (!root && (e.code == ERR_NONE || !e.message[0])) abort();
-    json_t *template = json_object_get(root, "template");
-    struct template_plan *plan = json_is_object(template) ? template_compile(template, &e) : NULL;
-    if (template && json_is_object(template) && !plan && !e.message[0]) abort();
+    struct template_plan *plan = root ? read_all(root, &body, &e) : NULL;
+    must((plan != NULL) == (e.code == ERR_NONE) && (e.code == ERR_NONE || e.message[0]));
+    if (plan) {
+        size_t chars = count_code_points(json_string_value(body.text), json_string_length(body.text));
+        must(json_object_size(root) >= 2 && chars >= 1 && chars <= DOCUMENT_MAX_CHARS);
+    }
     template_free(plan);
     json_decref(root);
+    char *key = as_text(data, size);
+    struct error k = {0};
+    must(check_idempotency_key(key, &k) == (k.code == ERR_NONE));
+    free(key);
     return 0;
 }

@@ -59,7 +59,17 @@ static bool refuse(void *context, struct request *r, struct error *e)
     return error_set(e, ERR_KEY_MISSING, "", "No.");
 }
 
+enum { BIG = 16 << 20 }; /* more than the kernel takes off our hands */
+
+static void reply_big(void *context, struct request *r)
+{
+    static char big[BIG];
+    (void)context;
+    request_reply(r, 200, "text/plain", big, sizeof big, NULL);
+}
+
 static const struct route routes[] = {
+    {.method = "GET", .path = "/big", .handle = reply_big},
     {.method = "GET", .path = "/plain", .handle = reply_ok},
     {.method = "GET", .path = "/part/{id}/", .handle = reply_ok},
     {.method = "POST", .path = "/body", .json_body = true, .handle = reply_ok},
@@ -70,13 +80,15 @@ static const struct route routes[] = {
 
 /* ---- a client of a few lines ---- */
 
+enum { LIMIT = 256 };
+
 static struct server *server;
 
 static int set_up(void **state)
 {
     (void)state;
     struct error e;
-    struct server_options options = {.idle_timeout_s = 1, .body_timeout_s = 1};
+    struct server_options options = {.idle_timeout_s = 1, .body_timeout_s = 1, .answer_timeout_s = 1, .connection_limit = LIMIT};
     server = server_start(&options, routes, sizeof routes / sizeof routes[0], NULL, &e);
     atomic_store(&parked, NULL);
     atomic_store(&wins, 0);
@@ -193,6 +205,32 @@ static void slow_head_is_cut_off(void **state)
     assert_true(closed_by_peer(fd));
     assert_true(seconds() - start < 6);
     close(fd);
+}
+
+static void slow_reader_is_cut_off(void **state)
+{
+    (void)state;
+    static char part[1 << 16];
+    int fd = dial();
+    double start = seconds();
+    size_t total = 0;
+    say(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (ssize_t n; (n = recv(fd, part, sizeof part, 0)) > 0; total += (size_t)n)
+        if (seconds() - start < 3) sleep_ms(100); /* slow, but never quiet for a second; then as fast as it comes */
+    assert_true(total < BIG);
+    close(fd);
+}
+
+static void newcomer_finds_room_among_silent_ones(void **state)
+{
+    (void)state;
+    int silent[2 * LIMIT];
+    char out[4096];
+    double start = seconds();
+    for (int i = 0; i < 2 * LIMIT; i++) silent[i] = dial();
+    assert_int_equal(ask("GET /plain HTTP/1.1\r\nHost: a\r\n\r\n", out, sizeof out), 200);
+    assert_true(seconds() - start < 0.9); /* not because their time was up */
+    for (int i = 0; i < 2 * LIMIT; i++) close(silent[i]);
 }
 
 static void slow_body_is_cut_off(void **state)
@@ -377,6 +415,8 @@ int main(void)
         TEST(routes_are_found_with_and_without_slash),
         TEST(connection_is_kept_and_reused),
         TEST(slow_head_is_cut_off),
+        TEST(slow_reader_is_cut_off),
+        TEST(newcomer_finds_room_among_silent_ones),
         TEST(slow_body_is_cut_off),
         TEST(early_refusal_reaches_a_client_that_keeps_sending),
         TEST(body_limits),

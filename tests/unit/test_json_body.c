@@ -13,6 +13,7 @@
 #include "api/internal.h"
 
 static const char folder[] = "tests/data/jsontestsuite/test_parsing";
+static const char transforms[] = "tests/data/jsontestsuite/test_transform";
 
 static char *read_file(const char *path, size_t *size)
 {
@@ -23,6 +24,68 @@ static char *read_file(const char *path, size_t *size)
     *size = fread(bytes, 1, 1 << 20, file);
     fclose(file);
     return bytes;
+}
+
+/* What valid JSON with more than one reading becomes (TESTING.md): refused under this code, or read and written back so. */
+static const struct {
+    const char *name;
+    enum error_code code;
+    const char *written;
+} transformed[] = {
+    {"number_-9223372036854775808.json", ERR_NONE, "[-9223372036854775808]"},
+    {"number_-9223372036854775809.json", ERR_INVALID_JSON, NULL},
+    {"number_1.0.json", ERR_NONE, "[1.0]"},
+    {"number_1.000000000000000005.json", ERR_NONE, "[1.0]"},
+    {"number_1000000000000000.json", ERR_NONE, "[1000000000000000]"},
+    {"number_10000000000000000999.json", ERR_INVALID_JSON, NULL},
+    {"number_1e-999.json", ERR_NONE, "[0.0]"},
+    {"number_1e6.json", ERR_NONE, "[1000000.0]"},
+    {"number_9223372036854775807.json", ERR_NONE, "[9223372036854775807]"},
+    {"number_9223372036854775808.json", ERR_INVALID_JSON, NULL},
+    {"object_key_nfc_nfd.json", ERR_NONE, "{\"\xc3\xa9\":\"NFC\",\"e\xcc\x81\":\"NFD\"}"},
+    {"object_key_nfd_nfc.json", ERR_NONE, "{\"e\xcc\x81\":\"NFD\",\"\xc3\xa9\":\"NFC\"}"},
+    {"object_same_key_different_values.json", ERR_DUPLICATE_KEY, NULL},
+    {"object_same_key_same_value.json", ERR_DUPLICATE_KEY, NULL},
+    {"object_same_key_unclear_values.json", ERR_DUPLICATE_KEY, NULL},
+    {"string_1_escaped_invalid_codepoint.json", ERR_INVALID_JSON, NULL},
+    {"string_1_invalid_codepoint.json", ERR_INVALID_JSON, NULL},
+    {"string_2_escaped_invalid_codepoints.json", ERR_INVALID_JSON, NULL},
+    {"string_2_invalid_codepoints.json", ERR_INVALID_JSON, NULL},
+    {"string_3_escaped_invalid_codepoints.json", ERR_INVALID_JSON, NULL},
+    {"string_3_invalid_codepoints.json", ERR_INVALID_JSON, NULL},
+    {"string_with_escaped_NULL.json", ERR_NONE, "[\"A\\u0000B\"]"},
+};
+enum { TRANSFORMED = sizeof transformed / sizeof transformed[0] };
+
+static int count_files(const char *path)
+{
+    int count = 0;
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+static void transform_cases(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TRANSFORMED; i++) {
+        char path[512];
+        size_t size;
+        struct error e = {0};
+        (void)snprintf(path, sizeof path, "%s/%s", transforms, transformed[i].name);
+        char *bytes = read_file(path, &size);
+        json_t *value = json_body_parse(bytes, size, &e);
+        char *written = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+        if (e.code != transformed[i].code || (written && strcmp(written, transformed[i].written)))
+            fail_msg("%s: %s %s", transformed[i].name, e.code ? error_code_name(e.code) : "read as", written ? written : "");
+        assert_true((written != NULL) == (transformed[i].written != NULL));
+        free(written);
+        json_decref(value);
+        free(bytes);
+    }
+    assert_int_equal(count_files(transforms), TRANSFORMED);
 }
 
 /* ERR_NONE when the file's bytes are read. */
@@ -160,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_test_suite),
+        cmocka_unit_test(transform_cases),
         cmocka_unit_test(malformed_json_is_told_with_its_place),
         cmocka_unit_test(empty_body_is_told_as_such),
         cmocka_unit_test(duplicate_key_is_named),

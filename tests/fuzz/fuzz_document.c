@@ -1,0 +1,86 @@
+/* fuzz_document.c - any text as a document: pieces whose offsets ascend and lie in the text, and any part of it read as
+ * every type of value (numbers, dates, booleans, choices): a value of that type, or nothing. */
+#include <ctype.h>
+#include <jansson.h>
+#include <math.h>
+
+#include "engine/text.h"
+#include "engine/tokenizer.h"
+#include "engine/values.h"
+#include "fuzz.h"
+
+static const char *const options[] = {"low", "medium", "high priority", "é"};
+
+static void check_pieces(const char *text, size_t bytes)
+{
+    static struct tokenizer *tokenizer;
+    static struct pieces pieces;
+    struct error e;
+    if (!tokenizer) tokenizer = tokenizer_open("models/refractr-mini/vocab.txt", &e);
+    must(tokenizer != NULL);
+    pieces.count = 0;
+    must(tokenizer_encode(tokenizer, text, bytes, &pieces));
+    size_t chars = utf8_count(text, bytes);
+    for (size_t i = 0; i < pieces.count; i++) {
+        const struct piece *p = &pieces.at[i];
+        must(p->id >= 0 && (size_t)p->id < tokenizer_vocabulary(tokenizer) && p->start < p->end && p->end <= chars);
+        must(i == 0 || p->start >= p[-1].start);
+    }
+}
+
+/* 2026, 2026-01, 2026-01-15, with T14:30 or T14:30:00 */
+static bool is_iso_date(const char *s)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd";
+    size_t n = strlen(s);
+    for (size_t i = 0; i < n && i < sizeof form; i++)
+        if (form[i] == 'd' ? !isdigit((unsigned char)s[i]) : s[i] != form[i]) return false;
+    return n == 4 || n == 7 || n == 10 || n == 16 || n == 19;
+}
+
+static void check_value(enum field_kind kind, enum field_type type, const char *text, size_t bytes, const struct habits *habits)
+{
+    const char *path[] = {"share_pct"};
+    struct field field = {.kind = kind, .type = type, .parent = -1, .depth = 1, .path = path, .dotted = path[0],
+                          .options = kind == FIELD_ENUM ? (const char **)(uintptr_t)options : NULL,
+                          .option_count = kind == FIELD_ENUM ? 4 : 0};
+    json_t *value = value_read(&field, text, bytes, habits);
+    if (!value) return;
+    if (type == TYPE_NUMBER) must(json_is_number(value) && isfinite(json_number_value(value)));
+    if (type == TYPE_INTEGER) must(json_is_integer(value));
+    if (type == TYPE_BOOLEAN) must(json_is_boolean(value));
+    if (type == TYPE_DATE) must(json_is_string(value) && is_iso_date(json_string_value(value)));
+    if (kind == FIELD_ENUM) must(json_is_string(value));
+    char *shown = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    must(shown != NULL);
+    free(shown);
+    json_decref(value);
+}
+
+static bool is_boundary(const char *text, size_t at) { return ((unsigned char)text[at] & 0xc0) != 0x80; }
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) return 0;
+    size_t bytes = size - 2, first = bytes * data[0] / 255, end = first + (bytes - first) * data[1] / 255;
+    char *text = as_text(data + 2, bytes), *words = malloc(2 * bytes + 1);
+    must(words != NULL);
+    (void)key_words(text, words, 2 * strlen(text) + 1);
+    free(words);
+    check_pieces(text, bytes);
+    json_t *valid = json_stringn(text, bytes);
+    if (valid) {
+        struct habits habits = habits_of(text, bytes);
+        while (first < end && !is_boundary(text, first)) first++;
+        while (end > first && !is_boundary(text, end)) end--;
+        /* a copy, so that reading on past the part is seen */
+        char *part = as_text((const uint8_t *)text + first, end - first);
+        for (int type = TYPE_TEXT; type <= TYPE_BOOLEAN; type++)
+            check_value(FIELD_SCALAR, (enum field_type)type, part, end - first, &habits);
+        check_value(FIELD_ENUM, TYPE_TEXT, part, end - first, &habits);
+        free(part);
+    }
+    json_decref(valid);
+    free(text);
+    return 0;
+}

@@ -178,6 +178,8 @@ static const struct field *field_at(const struct walk *w, int parent)
 static void say(struct walk *w, const struct field *field, size_t row, json_t *value)
 {
     struct reply *r = w->reply;
+    if (w->mark && json_is_string(value) && !strcmp(json_string_value(value), w->mark))
+        value = json_null(); /* the mark is ours and stands in no document */
     struct said said = {(uint32_t)(field - w->fields), (int32_t)row, value, take_sureness(w)};
     if (r->count == REPLY_SAID_MAX) {
         w->list_full = true;

@@ -79,6 +79,15 @@ static void values_are_read_by_the_template(void **state)
     reply_free(&r);
 }
 
+static void the_mark_is_never_a_value(void **state)
+{
+    struct reply r;
+    read_text(*state, "{\"$check\": \"abc\", \"number\": \"abc\"}", "stop", "abc", &r);
+    assert_int_equal(r.count, 1);
+    assert_true(json_is_null(r.said[0].value));
+    reply_free(&r);
+}
+
 static void what_is_not_the_form_is_named(void **state)
 {
     assert_int_equal(kind_of(*state, "{\"number\": \"A\"}", "stop", NULL), REPLY_OK);
@@ -216,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_read_by_the_template),
+        cmocka_unit_test(the_mark_is_never_a_value),
         cmocka_unit_test(what_is_not_the_form_is_named),
         cmocka_unit_test(bodies_that_are_no_completion_are_wrong),
         cmocka_unit_test(a_full_list_asks_for_less_at_once),

@@ -26,11 +26,11 @@ WIDE_NAMES = {"attention.self.query": "qkv", "attention.self.key": "qkv", "atten
               "attention.output.dense": "attention_output", "intermediate.dense": "intermediate", "output.dense": "output"}
 DEFAULTS = {"format": 2, "name": "refractr-mini", "version": "1.0", "key_parts": 3, "key_separator": " . ",
             "key_pieces": 24, "description_pieces": 32, "option_pieces": 8, "fields_per_pass": 24, "head_pieces": 224,
-            "window": 512, "overlap": 128, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
+            "window": 512, "overlap": 64, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
             "list_threshold": 0.5, "top_starts": 8, "record_start": 0.6, "yield_margin": 3.0, "within_paragraph": True,
             "null_bias": 0.0, "enum": True}
 FIRST_FORMAT = {**DEFAULTS, "format": 1, "yield_margin": 0, "record_start": 0.5, "key_parts": 2, "key_separator": " ",
-                "head_pieces": 480, "within_paragraph": False, "enum": False}
+                "head_pieces": 480, "overlap": 128, "within_paragraph": False, "enum": False}
 TYPE_NAMES = {"string", "number", "integer", "date", "boolean"}
 
 

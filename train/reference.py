@@ -107,10 +107,10 @@ def gelu(v):
 
 
 class Model:
-    """top: largest quantised activation of int8 weights; the engine's is 255, and 127 on processors without VNNI."""
+    """exact: the inputs of int8 products are not rounded to bytes, as the engine rounds them."""
 
-    def __init__(self, folder, top=255):
-        self.top = top
+    def __init__(self, folder, exact=False):
+        self.exact = exact
         config = json.load(open(os.path.join(folder, "config.json")))
         self.config = {**(DEFAULTS if config.get("format", 1) >= 2 else FIRST_FORMAT), **config}
         raw = load_file(os.path.join(folder, "model.safetensors"))
@@ -130,14 +130,18 @@ class Model:
         return e.ids, e.offsets
 
     def linear(self, x, name):
-        if name in self.int8:  # smoothed and quantised per row, in 8 bits or two planes of 8, as the engine does it
+        if name in self.int8:
             x = x * self.w.get(name.replace("self.key", "self.query").replace("self.value", "self.query") + ".smooth", 1)
-            wide = WIDE_NAMES[name.split(".", 4)[4]] in self.config.get("wide_activations", [])
-            low, high = np.minimum(x.min(-1, keepdims=True), 0), np.maximum(x.max(-1, keepdims=True), 0)
-            scale = np.maximum(high - low, 1e-12) / ((self.top + 1) ** 2 - 1 if wide else self.top)
-            zero = np.rint(-low / scale)
-            x = (np.rint(x / scale + zero) - zero) * scale
+            x = x if self.exact else self.rounded(x, name)
         return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
+
+    def rounded(self, x, name):
+        """Per row, in 8 bits or two planes of 8, as the engine does it where the processor has VNNI (else 7)."""
+        wide = WIDE_NAMES[name.split(".", 4)[4]] in self.config.get("wide_activations", [])
+        low, high = np.minimum(x.min(-1, keepdims=True), 0), np.maximum(x.max(-1, keepdims=True), 0)
+        scale = np.maximum(high - low, 1e-12) / (65535 if wide else 255)
+        zero = np.rint(-low / scale)
+        return (np.rint(x / scale + zero) - zero) * scale
 
     def norm(self, x, name):
         m = x.mean(-1, keepdims=True)

@@ -220,17 +220,35 @@ static bool add_members(struct walk *w, json_t *members)
     return true;
 }
 
+static bool is_described(const json_t *value)
+{
+    return json_is_object(value) && (json_object_get(value, "$type") || json_object_get(value, "$description"));
+}
+
+static bool add_described(struct walk *w, json_t *value, bool (*add)(struct walk *w, json_t *type));
+
+/* What a list holds any number of. */
+static bool add_items(struct walk *w, json_t *item)
+{
+    enum field_type type = TYPE_TEXT;
+    if (json_is_null(item) || is_type(item, &type))
+        return add_field(w, FIELD_LIST, type) != NULL;
+    if (json_is_array(item))
+        return add_choice(w, item, FIELD_ENUM_LIST);
+    return fail(w, ERR_TEMPLATE_INVALID, "A list's $type must be null, a type name or a choice.");
+}
+
 static bool add_list(struct walk *w, json_t *value)
 {
     json_t *first = json_array_get(value, 0);
     size_t count = json_array_size(value);
-    enum field_type type = TYPE_TEXT;
-    if (count == 0 || (count == 1 && json_is_null(first)))
-        return add_field(w, FIELD_LIST, TYPE_TEXT) != NULL;
-    if (count == 1 && is_type(first, &type))
-        return add_field(w, FIELD_LIST, type) != NULL;
-    if (count == 1 && json_is_array(first))
-        return add_choice(w, first, FIELD_ENUM_LIST);
+    enum field_type type;
+    if (count == 0)
+        return add_items(w, json_null());
+    if (count == 1 && (json_is_null(first) || is_type(first, &type) || json_is_array(first)))
+        return add_items(w, first);
+    if (count == 1 && is_described(first))
+        return add_described(w, first, add_items);
     if (count == 1 && json_is_object(first)) {
         if (w->parent >= 0)
             return fail(w, ERR_TEMPLATE_INVALID, "A record cannot hold another list of records.");
@@ -239,8 +257,8 @@ static bool add_list(struct walk *w, json_t *value)
     return add_choice(w, value, FIELD_ENUM);
 }
 
-/* {"$type": leaf, "$description": text} */
-static bool add_described(struct walk *w, json_t *value)
+/* {"$type": leaf, "$description": text}; `add` adds what stands under $type. */
+static bool add_described(struct walk *w, json_t *value, bool (*add)(struct walk *w, json_t *type))
 {
     json_t *type = json_object_get(value, "$type"), *description = json_object_get(value, "$description");
     if (json_object_size(value) != (size_t)(type != NULL) + (description != NULL))
@@ -256,22 +274,17 @@ static bool add_described(struct walk *w, json_t *value)
         return fail(w, ERR_TEMPLATE_TOO_COMPLEX, "$description has %zu characters; at most %d are allowed.", chars,
                     TEMPLATE_MAX_DESCRIPTION_CHARS);
     size_t first = w->plan->field_count;
-    if (!add_leaf(w, type ? type : json_null()))
+    if (!add(w, type ? type : json_null()))
         return false;
     w->plan->fields[first].description = chars ? json_string_value(description) : NULL;
     return true;
-}
-
-static bool is_described(const json_t *value)
-{
-    return json_is_object(value) && (json_object_get(value, "$type") || json_object_get(value, "$description"));
 }
 
 static bool add_leaf(struct walk *w, json_t *value)
 {
     enum field_type type = TYPE_TEXT;
     if (is_described(value))
-        return add_described(w, value);
+        return add_described(w, value, add_leaf);
     if (json_is_array(value))
         return add_list(w, value);
     if (json_is_null(value)) {

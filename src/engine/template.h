@@ -3,7 +3,8 @@
  * Leaves: null (one value), "string" | "number" | "integer" | "date" | "boolean" (typed value), ["low","high"] of two or
  * more strings that are not type names (enum: one of them or null), [] (list), ["date"] (typed list),
  * [["low","high"]] (list of enum values), [{...}] (list of records, whose members are leaves), {...} (nested object),
- * {"$type": <leaf>, "$description": "..."} (a leaf with a description the model reads).
+ * {"$type": <leaf>, "$description": "..."} (a leaf with a description the model reads), and the same
+ * inside a list: [{"$type": "date", "$description": "..."}].
  * Knows nothing of HTTP. Called by api/ (to answer 400) and by the engines. */
 #ifndef REFRACTR_ENGINE_TEMPLATE_H
 #define REFRACTR_ENGINE_TEMPLATE_H

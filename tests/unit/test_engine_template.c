@@ -20,14 +20,15 @@ static void leaves_become_fields(void **state)
     struct template_plan *plan = compile(
         "{\"a\": null, \"b\": \"date\", \"c\": [], \"d\": [\"number\"], \"e\": [\"x\", \"y\"], \"f\": [[\"x\", \"y\"]],"
         " \"g\": {\"h\": {\"stock_move_pct\": null}}, \"i\": [{\"name\": null, \"price\": \"number\"}],"
-        " \"j\": {\"$type\": \"integer\", \"$description\": \"how many\"}, \"k\": \"boolean\", \"numberOfGuests\": null}", &e);
+        " \"j\": {\"$type\": \"integer\", \"$description\": \"how many\"}, \"k\": \"boolean\", \"numberOfGuests\": null,"
+        " \"l\": [{\"$type\": \"date\", \"$description\": \"days off\"}]}", &e);
     static const struct { const char *dotted; enum field_kind kind; enum field_type type; bool by_key; int parent; } expected[] = {
         {"a", FIELD_SCALAR, TYPE_TEXT, false, -1}, {"b", FIELD_SCALAR, TYPE_DATE, false, -1}, {"c", FIELD_LIST, TYPE_TEXT, false, -1},
         {"d", FIELD_LIST, TYPE_NUMBER, false, -1}, {"e", FIELD_ENUM, TYPE_STRING, false, -1}, {"f", FIELD_ENUM_LIST, TYPE_STRING, false, -1},
         {"g.h.stock_move_pct", FIELD_SCALAR, TYPE_NUMBER, true, -1}, {"i", FIELD_RECORDS, TYPE_TEXT, false, -1},
         {"i[].name", FIELD_SCALAR, TYPE_TEXT, false, 7}, {"i[].price", FIELD_SCALAR, TYPE_NUMBER, false, 7},
         {"j", FIELD_SCALAR, TYPE_INTEGER, false, -1}, {"k", FIELD_SCALAR, TYPE_BOOLEAN, false, -1},
-        {"numberOfGuests", FIELD_SCALAR, TYPE_NUMBER, true, -1},
+        {"numberOfGuests", FIELD_SCALAR, TYPE_NUMBER, true, -1}, {"l", FIELD_LIST, TYPE_DATE, false, -1},
     };
     size_t count;
     assert_non_null(plan);
@@ -41,6 +42,7 @@ static void leaves_become_fields(void **state)
         assert_int_equal(fields[i].parent, expected[i].parent);
     }
     assert_string_equal(fields[10].description, "how many");
+    assert_string_equal(fields[13].description, "days off");
     assert_int_equal(fields[4].option_count, 2);
     template_free(plan);
 }

@@ -35,6 +35,7 @@ __all__ = [
     "AuthenticationError",
     "ConflictError",
     "ExtractOptions",
+    "ExtractOptions",
     "ExtractResult",
     "FieldDetail",
     "InsufficientCreditsError",

@@ -27,6 +27,10 @@ ATTEMPT_TIMEOUT_S = 40.0  # the service itself answers 504 after 30
 EXTRACT_TIMEOUT_S = 120.0
 WAIT_TIMEOUT_S = 300.0
 CALL_TIMEOUT_S = 60.0  # of every call that asks once
+ATTEMPT_TIMEOUT_S = 40.0  # the service itself answers 504 after 30
+EXTRACT_TIMEOUT_S = 120.0
+WAIT_TIMEOUT_S = 300.0
+CALL_TIMEOUT_S = 60.0  # of every call that asks once
 FIRST_POLL_S = 0.1
 LAST_POLL_S = 2.0
 FIRST_BACKOFF_S = 0.5
@@ -85,6 +89,19 @@ def backoff(attempt: int, retry_after: Optional[float]) -> float:
     if retry_after is not None:
         return retry_after + random.uniform(0, 0.1 * retry_after + 0.05)
     return min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2.0**attempt) * random.uniform(0.5, 1.0)
+
+
+def _deadline(timeout: Optional[float], default: float) -> Deadline:
+    return Deadline(default if timeout is None else timeout)
+
+
+def _identify(job: Union[str, Job[Any]], template: Any) -> Tuple[str, Parse[Any]]:
+    """A job's id and how its answer is read: by the template given now, else by the one it was submitted with."""
+    if template is not None:
+        return job if isinstance(job, str) else job.job_id, compile_template(template)[1]
+    if isinstance(job, Job):
+        return job.job_id, job.parse or (lambda data: data)
+    return job, lambda data: data
 
 
 def _deadline(timeout: Optional[float], default: float) -> Deadline:

@@ -14,6 +14,7 @@ import argparse
 import collections
 import concurrent.futures
 import contextlib
+import json
 import pathlib
 import random
 import shutil
@@ -26,7 +27,7 @@ import uuid
 from faults import DISK, KILL, OPEN, POWER_LOSS, POWER_LOSS_IN_PART, SEND, SQL, FaultyService, check_books, open_books, unfinished
 from endpoints import event, everything_on, purchase, talk
 from pages import member
-from service import INVOICE, Service
+from service import INVOICE
 
 # stage -> (calls that count, counted from the first statement that holds this text on, the last point tried)
 STAGES = {
@@ -61,7 +62,6 @@ class World:
         self.key_unsure = False
 
     def web(self, method, path, body=None):
-        import json
         headers = {"Cookie": f"refractr_session={self.visitor.cookie}", "X-CSRF-Token": self.visitor.csrf, "Content-Type": "application/json"}
         return talk(self.service.port, method, f"/web/v1/{path}", json.dumps(body) if body is not None else None, headers)
 
@@ -72,7 +72,6 @@ class World:
     # ---- calls under load; each writes down what was acknowledged ----
 
     def submit(self, wait, key=None):
-        import json
         key = key or str(uuid.uuid4())
         with self.lock:
             self.jobs.setdefault(key, None)

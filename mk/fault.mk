@@ -27,6 +27,8 @@ crowd: all deps-test ## a thousand callers at once: credits, idempotency keys, k
 soak: all deps-test ## a million stubbed requests and 50,000 real ones: memory, descriptors, p99 (SOAK="--help")
 	$(PYTHON) tests/fault/soak.py $(SOAK)
 
+# Left out: the longest document takes the model, a hundred times slower here, more than the test's 500 s on two cores.
 tsan-test: tsan deps-test ## the tests over the wire against the ThreadSanitizer build
 	REFRACTR_BINARY=build-tsan/refractr TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" \
-	    $(PYTHON) -m pytest tests/api tests/web -q -rs $(PYTEST_ARGS)
+	    $(PYTHON) -m pytest tests/api tests/web -q -rs \
+	    --deselect tests/api/test_texts.py::test_longest_document_and_largest_template $(PYTEST_ARGS)

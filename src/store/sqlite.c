@@ -169,13 +169,17 @@ static void write_lock(struct backend *b)
 
 static void write_unlock(struct backend *b) { flock(b->write_lock, LOCK_UN); }
 
+/* A transaction is left open where undoing it failed too: it is tried again, or nobody could write any more. */
+static bool close_left_open(struct backend *b, struct error *e)
+{
+    return sqlite3_get_autocommit(b->writer.db) || run_plain(&b->writer, SQL_ROLLBACK, e);
+}
+
 static bool batch_begin(struct backend *b, struct error *e)
 {
     write_lock(b);
     b->batch_broken = false;
-    /* A transaction may be left open where undoing it failed too. */
-    bool clear = sqlite3_get_autocommit(b->writer.db) || run_plain(&b->writer, SQL_ROLLBACK, e);
-    if (clear && run_plain(&b->writer, SQL_BEGIN, e)) return true;
+    if (close_left_open(b, e) && run_plain(&b->writer, SQL_BEGIN, e)) return true;
     write_unlock(b);
     return false;
 }
@@ -229,7 +233,8 @@ static bool batch_all(struct backend *b, struct store_write **batch, struct erro
 
 static void batch_idle(struct backend *b)
 {
-    if (!b->service || b->wal_pages < CHECKPOINT_IDLE_PAGES) return;
+    struct error ignored;
+    if (!close_left_open(b, &ignored) || !b->service || b->wal_pages < CHECKPOINT_IDLE_PAGES) return;
     write_lock(b);
     checkpoint(b);
     write_unlock(b);

@@ -315,7 +315,8 @@ int accept(int fd, __SOCKADDR_ARG peer, socklen_t *peer_bytes) { return strike(A
 
 int sqlite3_step(sqlite3_stmt *s)
 {
-    if (control && control->match[0] && !atomic_load(&control->matched) && strstr(sqlite3_sql(s), control->match)) atomic_store(&control->matched, 1);
+    const char *sql = control && control->match[0] && !atomic_load(&control->matched) ? sqlite3_sql(s) : NULL;
+    if (sql && strstr(sql, control->match)) atomic_store(&control->matched, 1);
     return strike(SQL) ? atomic_load(&control->error) : REAL(sqlite3_step)(s);
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Soak: a long run over a mix of calls, with the engine stubbed, then with the model. Memory (resident), open descriptors and
-the 99th percentile are printed at every tenth; memory must not grow by more than a tenth from the third tenth on, nor
-descriptors at all, nor p99 by more than half and a few milliseconds. Exit status 1 when one does."""
+the 99th percentile are printed at every tenth. From the middle on, when SQLite's cache (16 MB) is full, memory must not grow by
+more than a tenth, descriptors not by more than the four readers of the database, opened when first needed, may bring, p99 not
+by more than half and a few milliseconds. Exit status 1 when one does."""
 
 import argparse
 import contextlib
@@ -20,6 +21,7 @@ from service import INVOICE, MODEL, UNLIMITED, Service
 
 # Retention is short, so that the sweep is part of what is measured and the database does not grow for ever.
 OPTIONS = [*UNLIMITED, "--retention", "20", "--queue-limit", "10000"]
+READERS_DESCRIPTORS = 8
 
 
 def status(service):
@@ -81,10 +83,10 @@ def soak(service, requests, callers, say=print):
 
 def judge(rows):
     """What grew, in words."""
-    settled, last, wrong = rows[2], rows[-1], []
+    settled, last, wrong = rows[4], rows[-1], []
     if last[1] > settled[1] * 1.1:
         wrong.append(f"memory grew from {settled[1]} to {last[1]} kB")
-    if last[2] > settled[2]:
+    if last[2] > settled[2] + READERS_DESCRIPTORS:
         wrong.append(f"descriptors grew from {settled[2]} to {last[2]}")
     if last[3] > settled[3] * 1.5 + 5:
         wrong.append(f"p99 grew from {settled[3]:.1f} to {last[3]:.1f} ms")

@@ -230,6 +230,7 @@ def main():
     arguments.add_argument("--trace", action="store_true", help="the service writes a backtrace of each failed call to its log")
     arguments.add_argument("--folder", help="works here and keeps it; default: a folder that is removed")
     given = arguments.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
     folder = given.folder or tempfile.mkdtemp(prefix="refractr-torture-")
     began, total, wrong, how = time.monotonic(), 0, [], collections.Counter()
     if "requests" not in given.skip:

@@ -313,11 +313,18 @@ int accept(int fd, __SOCKADDR_ARG peer, socklen_t *peer_bytes) { return strike(A
 
 /* ---- statements -------------------------------------------------------------------------------------------------------- */
 
+/* SQLite steps through its own schema with the same function, and takes what it has then read for the whole of it. */
+static bool from_sqlite(void *caller)
+{
+    Dl_info found;
+    return control && (atomic_load(&control->classes) & SQL) && dladdr(caller, &found) && found.dli_fname && strstr(found.dli_fname, "libsqlite3");
+}
+
 int sqlite3_step(sqlite3_stmt *s)
 {
     const char *sql = control && control->match[0] && !atomic_load(&control->matched) ? sqlite3_sql(s) : NULL;
     if (sql && strstr(sql, control->match)) atomic_store(&control->matched, 1);
-    return strike(SQL) ? atomic_load(&control->error) : REAL(sqlite3_step)(s);
+    return !from_sqlite(__builtin_return_address(0)) && strike(SQL) ? atomic_load(&control->error) : REAL(sqlite3_step)(s);
 }
 
 int sqlite3_prepare_v3(sqlite3 *db, const char *sql, int bytes, unsigned flags, sqlite3_stmt **s, const char **tail)

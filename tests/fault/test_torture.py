@@ -36,7 +36,7 @@ def test_first_calls_of_each_kind(torture, kind):
 
 
 def test_start_under_fire(tmp_path):
-    tried, wrong = torture_start(tmp_path, lambda _: None, lambda kind: range(1, 2000, 499 if kind == "alloc" else 61))
+    tried, wrong = torture_start(tmp_path, lambda _: None, lambda kind: range(1, 6000, 499 if kind == "alloc" else 61))
     assert tried > 10 and not wrong
 
 

@@ -85,7 +85,7 @@ def test_a_long_document_is_read_whole_or_not_at_all(torture):
     body = {"document_text": 'a "quoted" \\ line\n' * 200, "template": {"total": "no type"}}
     codes = [a.status for a in answers_all(lambda: cast.api("POST", "/api/v1/extract/", body), torture.service.control)]
     assert torture.service.process.poll() is None, torture.service.log.read_text()[-500:]
-    assert len(codes) > 30 and set(codes) == {400, 500, None}
+    assert len(codes) > 30 and {400, 500} <= set(codes) <= {400, 500, 503, None}
 
 
 def test_accepted_jobs_survive_a_start_without_memory(tmp_path):

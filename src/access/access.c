@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <uthash.h>
 #include <zlib.h>
 
 #include "access/rate.h"
 #include "access/rate_shared.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/store_nodes.h"
 
@@ -112,6 +112,7 @@ static void cache_put(struct access *access, const struct store_key *key, const 
         if (HASH_COUNT(access->cache) >= CACHE_MAX) cache_drop_oldest(access);
         memcpy(entry->hash, key->hash, sizeof entry->hash);
         HASH_ADD(hh, access->cache, hash, KEY_HASH_BYTES, entry);
+        if (!HASH_ADDED(entry)) free(entry), entry = NULL; /* the store answers until there is memory for it */
     }
     if (entry) {
         entry->caller = *caller;

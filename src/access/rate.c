@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #define WINDOW_NS (RATE_WINDOW_S * NS_PER_S)
 
@@ -95,7 +95,10 @@ static struct window *window_of(struct rate_table *table, int64_t key_id, enum r
         w->id = id;
     }
     HASH_ADD(hh, table->windows, id, sizeof w->id, w);
-    return w;
+    if (HASH_ADDED(w)) return w;
+    free(w->times);
+    free(w);
+    return NULL;
 }
 
 static int seconds_until(int64_t at_ns, int64_t now_ns) { return (int)((at_ns - now_ns + NS_PER_S - 1) / NS_PER_S); }
@@ -108,11 +111,16 @@ static bool refuse(struct error *e, int limit, int wait_s)
     return false;
 }
 
+static bool no_memory(struct error *e)
+{
+    return error_set(e, ERR_INTERNAL, "", "there is no memory for this request; try again");
+}
+
 static bool count_in(struct window *w, int limit, int64_t now_ns, struct rate_state *state, struct error *e)
 {
     forget_old(w, now_ns);
     bool room = w->used < limit;
-    if (room && w->used == w->capacity && !grow(w, limit)) return refuse(e, limit, 1);
+    if (room && w->used == w->capacity && !grow(w, limit)) return no_memory(e);
     if (room) {
         w->times[(w->first + w->used) % w->capacity] = now_ns;
         w->used++;
@@ -128,7 +136,8 @@ bool rate_count(struct rate_table *table, int64_t key_id, enum rate_bucket bucke
     *state = (struct rate_state){.limit = limit, .window_s = RATE_WINDOW_S, .reset_s = RATE_WINDOW_S};
     pthread_mutex_lock(&table->lock);
     struct window *w = window_of(table, key_id, bucket, now_ns);
-    bool ok = w ? count_in(w, limit, now_ns, state, e) : refuse(e, limit, 1);
+    bool full = HASH_COUNT(table->windows) >= RATE_KEYS_MAX;
+    bool ok = w ? count_in(w, limit, now_ns, state, e) : full ? refuse(e, limit, 1) : no_memory(e);
     pthread_mutex_unlock(&table->lock);
     return ok;
 }

@@ -1,6 +1,7 @@
 /* account.c - signing in and out, sessions, one-time links, passwords. Throttling is in throttle.c. */
 #include "account/account.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,16 +186,21 @@ static bool hash_password(const char *password, char hash[crypto_pwhash_STRBYTES
     return error_set(e, ERR_INTERNAL, "", "there is no memory to hash the password; try again");
 }
 
-static bool password_matches(struct account *a, const char *hash, const char *password)
+/* False: `e` is ERR_INVALID_CREDENTIALS (for the caller to put into words), or there was no memory to tell. */
+static bool password_matches(struct account *a, const char *hash, const char *password, struct error *e)
 {
     bool known = hash && *hash;
     if (!known && !a->no_password[0] && /* made once, when first needed, on the only thread that checks passwords */
         crypto_pwhash_str(a->no_password, "", 0, crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE)) {
-        return false;
+        a->no_password[0] = '\0';
+        return error_set(e, ERR_INTERNAL, "", "there is no memory to check the password; try again");
     }
     size_t n = strnlen(password, PASSWORD_MAX + 1);
+    errno = 0;
     bool same = crypto_pwhash_str_verify(known ? hash : a->no_password, password, n) == 0;
-    return known && n <= PASSWORD_MAX && same;
+    if (!same && errno != EINVAL) /* libsodium's word for: computed, and another */
+        return error_set(e, ERR_INTERNAL, "", "there is no memory to check the password; try again");
+    return (known && n <= PASSWORD_MAX && same) || error_set(e, ERR_INVALID_CREDENTIALS, "", "wrong password");
 }
 
 bool account_throttle(struct account *a, const char *what, const char *client, int limit, int window_s, struct error *e)
@@ -232,7 +238,8 @@ bool account_sign_in(struct account *a, const char *given, const char *password,
     if (!read_email(given, email, e) || !count_try(a, email, client, e)) return false;
     bool known = store_read(a->store, &q.read, e);
     if (!known && e->code != ERR_NOT_FOUND) return false;
-    if (!password_matches(a, known ? q.password_hash : NULL, password)) {
+    if (!password_matches(a, known ? q.password_hash : NULL, password, e)) {
+        if (e->code != ERR_INVALID_CREDENTIALS) return false;
         return error_set(e, ERR_INVALID_CREDENTIALS, "", "e-mail address and password do not match");
     }
     forgive_try(a, email, client);
@@ -277,8 +284,10 @@ static bool check_current(struct account *a, const struct store_session *session
 {
     if (!session->password_hash[0]) return true;
     if (!count_try(a, session->email, client, e)) return false;
-    if (!current || !password_matches(a, session->password_hash, current))
+    if (!current || !password_matches(a, session->password_hash, current, e)) {
+        if (current && e->code != ERR_INVALID_CREDENTIALS) return false;
         return error_set(e, ERR_INVALID_CREDENTIALS, "current_password", "current_password is not the current password");
+    }
     forgive_try(a, session->email, client);
     return true;
 }

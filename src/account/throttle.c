@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 enum { NAME_BYTES = 16, NETWORK_BYTES = 8 /* of an IPv6 address */ };
 
@@ -75,7 +75,9 @@ static struct tries *add(struct throttle *t, const unsigned char *name)
     }
     memcpy(tries->name, name, NAME_BYTES);
     HASH_ADD(hh, t->names, name, NAME_BYTES, tries);
-    return tries;
+    if (HASH_ADDED(tries)) return tries;
+    free(tries);
+    return NULL;
 }
 
 static void begin_window(struct throttle *t, struct tries *tries, int64_t until_ns)
@@ -101,6 +103,7 @@ bool throttle_count(struct throttle *t, const char *kind, const char *name, int 
     else if (tries) wait_s = (int)((tries->until_ns - now + NS_PER_S - 1) / NS_PER_S);
     pthread_mutex_unlock(&t->lock);
     if (ok) return true;
+    if (!tries) return error_set(e, ERR_INTERNAL, "", "there is no memory for this request; try again");
     error_set(e, ERR_RATE_LIMITED, "", "too many tries; try again in %d s", wait_s);
     e->retry_after_s = wait_s;
     return false;

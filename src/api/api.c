@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "base/json.h"
 #include "web/assets.h"
 
 static const struct route resources[] = {
@@ -96,10 +97,11 @@ bool admit_poll(void *context, struct request *r, struct error *e) { return admi
 
 static json_t *read_examples(const struct asset *assets, size_t count)
 {
+    json_error_t ignored;
     for (size_t i = 0; i < count; i++) {
         const char *bytes = (const char *)assets[i].data;
         if (!strcmp(assets[i].path, "/static/examples.json"))
-            return json_loadb(bytes, (size_t)(assets[i].end - assets[i].data), 0, NULL);
+            return json_read(bytes, (size_t)(assets[i].end - assets[i].data), 0, &ignored);
     }
     return NULL;
 }
@@ -134,8 +136,9 @@ struct api *api_open(const struct api_options *options, struct error *e)
     api->examples = read_examples(assets, pages);
     api->routes = routes;
     api->route_count = options->health_only ? HEALTH : HEALTH + RESOURCES + pages;
-    if (open_workers(api)) return api;
-    error_set(e, ERR_INTERNAL, "", "The workers' threads could not be started.");
+    if (!api->examples) error_set(e, ERR_INTERNAL, "", "Out of memory reading the examples.");
+    else if (open_workers(api)) return api;
+    else error_set(e, ERR_INTERNAL, "", "The workers' threads could not be started.");
     api_close(api);
     return NULL;
 }

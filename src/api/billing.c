@@ -14,9 +14,8 @@ static json_t *packs_json(const struct billing *billing)
     const struct pack *packs = billing_packs(billing, &count);
     json_t *rows = json_array();
     for (int i = 0; i < count; i++)
-        (void)json_array_append_new(rows, json_pack("{s:s, s:I, s:I, s:s}", "id", packs[i].id, "credits",
-                                                    (json_int_t)packs[i].credits, "price_cents",
-                                                    (json_int_t)packs[i].price_cents, "currency", packs[i].currency));
+        (void)web_append(&rows, json_pack("{s:s, s:I, s:I, s:s}", "id", packs[i].id, "credits", (json_int_t)packs[i].credits,
+                                          "price_cents", (json_int_t)packs[i].price_cents, "currency", packs[i].currency));
     return rows;
 }
 
@@ -39,7 +38,7 @@ static bool add_entry(void *arg, const struct store_ledger_row *row)
     json_t *entry = json_pack("{s:o, s:o, s:s, s:I, s:I, s:s?, s:s?}", "id", web_id(row->id), "created_at",
                               web_time(row->created_ms), "kind", kind_name(row->kind), "credits", (json_int_t)row->amount,
                               "balance", (json_int_t)row->balance, "note", row->note, "invoice_url", row->invoice_url);
-    return json_array_append_new(arg, entry) == 0;
+    return web_append(arg, entry);
 }
 
 static void ledger(struct api *api, struct request *r)
@@ -50,7 +49,7 @@ static void ledger(struct api *api, struct request *r)
                              .account_id = visit_of(r)->caller.account_id,
                              .limit = web_limit(r, "limit", LEDGER_DEFAULT, LEDGER_MAX),
                              .visit = add_entry,
-                             .arg = rows};
+                             .arg = &rows};
     if (store_read(api->options.store, &q.read, &e)) {
         request_reply_json(r, 200, json_pack("{s:o}", "entries", rows));
         return;
@@ -98,7 +97,7 @@ static void ledger_csv(struct api *api, struct request *r)
     bool ok = out != NULL;
     if (ok) fputs("id,created_at,kind,credits,balance,note,invoice_url\r\n", out);
     if (ok) ok = store_read(api->options.store, &q.read, &e);
-    if (out && fclose(out) != 0) ok = false;
+    if (out && (fclose(out) != 0 || !text)) ok = false; /* glibc tells a failed last step by no text alone */
     if (ok) {
         request_add_header(r, "Content-Disposition", "attachment; filename=\"refractr-ledger.csv\"");
         request_reply(r, 200, "text/csv; charset=utf-8", text, bytes, free);

@@ -75,7 +75,7 @@ void handle_metrics(void *context, struct request *r)
         print_store(api->options.store, out);
         server_metrics(request_server(r), out);
     }
-    if (out && fclose(out) == 0) {
+    if (out && fclose(out) == 0 && text) { /* glibc tells a failed last step by no text alone */
         request_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes, free);
         return;
     }

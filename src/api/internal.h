@@ -58,6 +58,8 @@ bool admit_visitor_change(void *context, struct request *r, struct error *e);
 bool admit_session(void *context, struct request *r, struct error *e);
 bool admit_session_change(void *context, struct request *r, struct error *e);
 bool admit_session_extract(void *context, struct request *r, struct error *e);
+/* Adds a row to a list (steals it). No memory: false, and the list is gone, so that no answer is made of half of it. */
+bool web_append(json_t **list, json_t *row);
 /* Parks the request and lets the worker run `work`, which replies. */
 void web_work(struct request *r, struct worker *worker, void (*work)(struct api *api, struct request *r));
 void web_client(struct api *api, struct request *r, char out[REQUEST_PEER_CHARS + 1]); /* the client's address */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "base/json.h"
 
 /* The key's token ends at `end`; its text without quotes, as the client wrote it. */
 static void key_before(const char *bytes, size_t end, char *key, size_t size)
@@ -68,10 +69,12 @@ json_t *json_body_parse(const char *bytes, size_t size, struct error *e)
 {
     json_error_t found;
     if (has_nul(bytes, size, e)) return NULL;
-    json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &found);
+    json_t *value = json_read(bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &found);
     if (value) return value;
     enum json_error_code code = json_error_code(&found);
-    if (code == json_error_duplicate_key || code == json_error_null_byte_in_key) {
+    if (code == json_error_out_of_memory) {
+        error_set(e, ERR_INTERNAL, "", "There is no memory for this request. Try again.");
+    } else if (code == json_error_duplicate_key || code == json_error_null_byte_in_key) {
         refuse_key(bytes, size, &found, code == json_error_duplicate_key, e);
     } else if (size == 0) {
         error_set(e, ERR_INVALID_JSON, "", "The body is empty; it must be a JSON object.");

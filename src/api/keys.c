@@ -19,8 +19,11 @@ static bool list_key(void *arg, const struct store_key *k)
     json_t *row = json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id", web_id(k->id), "name", k->name, "prefix", k->prefix,
                             "created_at", web_time(k->created_ms), "last_used_at", web_time(k->last_used_ms), "expires_at",
                             web_time(ended ? 0 : k->revoked_ms), "revoked_at", web_time(ended ? k->revoked_ms : 0));
-    (void)json_array_insert_new(list->rows, 0, row); /* newest first */
-    return json_array_size(list->rows) < KEYS_LISTED;
+    if (json_array_insert_new(list->rows, 0, row) == 0) /* newest first */
+        return json_array_size(list->rows) < KEYS_LISTED;
+    json_decref(list->rows);
+    list->rows = NULL;
+    return false;
 }
 
 static void list_keys(struct api *api, struct request *r)

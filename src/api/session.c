@@ -27,7 +27,7 @@ static json_t *session_json(struct api *api, const char *cookie, const struct st
     json_t *more = json_pack("{s:o, s:s, s:s, s:I, s:b, s:b}", "email", or_null(session->email), "account_id",
                              session->account.id, "account_name", session->account.name, "credits", (json_int_t)credits,
                              "low_credits", credits < o->low_credits, "has_password", session->password_hash[0] != 0);
-    if (more) (void)json_object_update(body, more);
+    if (!more || json_object_update(body, more)) json_decref(body), body = NULL;
     json_decref(more);
     return body;
 }

@@ -69,7 +69,7 @@ static void usage(struct api *api, struct request *r)
         return;
     }
     json_t *rows = json_array();
-    for (int i = 0; i < d.count; i++) (void)json_array_append_new(rows, day_json(d.first + i, &d.days[i]));
+    for (int i = 0; i < d.count; i++) (void)web_append(&rows, day_json(d.first + i, &d.days[i]));
     request_reply_json(r, 200, json_pack("{s:o}", "days", rows));
 }
 
@@ -82,7 +82,7 @@ static bool add_job(void *arg, const struct store_job *job)
                             ended ? json_integer((json_int_t)job->latency_ms) : json_null(), "credits_charged",
                             job->credits_charged, "error_code",
                             job->state == STORE_FAILED ? json_string(error_code_name(job->error.code)) : json_null());
-    return json_array_append_new(arg, row) == 0;
+    return web_append(arg, row);
 }
 
 static void recent_jobs(struct api *api, struct request *r)
@@ -93,7 +93,7 @@ static void recent_jobs(struct api *api, struct request *r)
                                   .account_id = visit_of(r)->caller.account_id,
                                   .limit = web_limit(r, "limit", JOBS_DEFAULT, JOBS_MAX),
                                   .visit = add_job,
-                                  .arg = rows};
+                                  .arg = &rows};
     if (store_read(api->options.store, &q.read, &e)) {
         request_reply_json(r, 200, json_pack("{s:o}", "jobs", rows));
         return;

@@ -166,6 +166,14 @@ json_t *web_time(int64_t wall_ms)
     return json_string(iso);
 }
 
+bool web_append(json_t **list, json_t *row)
+{
+    if (json_array_append_new(*list, row) == 0) return true;
+    json_decref(*list);
+    *list = NULL;
+    return false;
+}
+
 json_t *web_id(int64_t id) { return json_sprintf("%lld", (long long)id); }
 
 void web_ok(struct request *r) { request_reply_json(r, 200, json_pack("{s:b}", "ok", 1)); }

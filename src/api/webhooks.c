@@ -11,7 +11,7 @@ static bool add_endpoint(void *arg, const struct store_endpoint *endpoint)
 {
     json_t *row = json_pack("{s:o, s:s, s:o, s:o}", "id", web_id(endpoint->id), "url", endpoint->url, "created_at",
                             web_time(endpoint->created_ms), "disabled_at", web_time(endpoint->disabled_ms));
-    return json_array_append_new(arg, row) == 0;
+    return web_append(arg, row);
 }
 
 static void list_endpoints(struct api *api, struct request *r)
@@ -21,7 +21,7 @@ static void list_endpoints(struct api *api, struct request *r)
     struct store_endpoints q = {.read = {STORE_READ_ENDPOINTS},
                                 .account_id = visit_of(r)->caller.account_id,
                                 .visit = add_endpoint,
-                                .arg = rows};
+                                .arg = &rows};
     if (store_read(api->options.store, &q.read, &e)) {
         request_reply_json(r, 200, json_pack("{s:o}", "endpoints", rows));
         return;
@@ -87,7 +87,7 @@ static bool add_delivery(void *arg, const struct store_delivery *d)
                             web_time(d->created_ms), "attempts", d->attempts, "status", state_name(d), "response_status",
                             d->response_status ? json_integer(d->response_status) : json_null(), "next_attempt_at",
                             web_time(waits ? d->next_attempt_ms : 0));
-    return json_array_append_new(arg, row) == 0;
+    return web_append(arg, row);
 }
 
 static void list_deliveries(struct api *api, struct request *r)
@@ -99,7 +99,7 @@ static void list_deliveries(struct api *api, struct request *r)
                                  .endpoint_id = web_number(request_part(r)),
                                  .limit = DELIVERIES_LISTED,
                                  .visit = add_delivery,
-                                 .arg = rows};
+                                 .arg = &rows};
     if (store_read(api->options.store, &q.read, &e)) {
         request_reply_json(r, 200, json_pack("{s:o}", "deliveries", rows));
         return;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "billing/internal.h"
 #include "store/store_web.h"
@@ -128,7 +129,10 @@ bool billing_event(struct billing *b, const char *signature, const char *body, s
     if (!is_genuine(b, signature, body, bytes))
         return error_set(e, ERR_SIGNATURE, "Stripe-Signature", "the signature does not fit the body, or is older than %d s",
                          SIGNATURE_TOLERANCE_S);
-    json_t *event = json_loadb(body, bytes, 0, NULL);
+    json_error_t found;
+    json_t *event = json_read(body, bytes, 0, &found);
+    if (!event && json_error_code(&found) == json_error_out_of_memory)
+        return error_set(e, ERR_INTERNAL, "", "there is no memory for this event; send it again");
     const char *type = json_string_value(json_object_get(event, "type"));
     const json_t *object = json_object_get(json_object_get(event, "data"), "object");
     bool ok = true;

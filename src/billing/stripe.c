@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/uuid.h"
 #include "billing/internal.h"
@@ -98,7 +99,8 @@ static bool unavailable(struct error *e, long status, const char *why)
 
 static bool read_answer(const struct answer *answer, long status, char url[CHECKOUT_URL_CHARS + 1], struct error *e)
 {
-    json_t *session = json_loadb(answer->bytes, answer->used, 0, NULL);
+    json_error_t ignored;
+    json_t *session = json_read(answer->bytes, answer->used, 0, &ignored);
     const char *told = json_string_value(json_object_get(session, "url"));
     const char *why = json_string_value(json_object_get(json_object_get(session, "error"), "message"));
     bool ok = status == 200 && told && strlen(told) <= CHECKOUT_URL_CHARS;

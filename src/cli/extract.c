@@ -135,7 +135,7 @@ static struct template_plan *load_template(const char *given, struct error *e)
     char *data = inline_json ? NULL : read_path(given, MOST_TEMPLATE, &bytes, e);
     if (!inline_json && !data)
         return NULL;
-    json_t *template = json_loads(inline_json ? given : data, JSON_REJECT_DUPLICATES, &problem);
+    json_t *template = json_read(inline_json ? given : data, strlen(inline_json ? given : data), JSON_REJECT_DUPLICATES, &problem);
     free(data);
     struct template_plan *plan = template ? template_compile(template, e) : NULL;
     if (!template)
@@ -179,7 +179,7 @@ static bool next_line(struct run *run, struct job *job, struct error *e)
         length = getline(&line, &room, run->lines);
     while (length > 0 && line[strspn(line, " \t\r\n")] == '\0');
     if (length > 0) {
-        json_t *object = json_loadb(line, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
+        json_t *object = json_read(line, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
         if (!object)
             error_set(e, ERR_INVALID_JSON, "", "The line is not JSON: column %d: %s.", problem.column, problem.text);
         else

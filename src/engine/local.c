@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "engine/answer.h"
 #include "engine/arena.h"
 #include "engine/ask.h"
@@ -173,6 +174,7 @@ static void free_task(struct task *task)
 static void finish(struct local *engine, struct task *task)
 {
     struct engine_answer answer = {.ok = !task->failed, .error = task->error};
+    unsigned refusals = json_refusals();
     if (answer.ok && engine->options.stub) {
         answer.ok = fill_nothing(task->given.plan, &answer);
         answer.fields = task->given.details ? json_object() : NULL;
@@ -182,6 +184,7 @@ static void finish(struct local *engine, struct task *task)
                                 &answer.data, task->given.details ? &answer.fields : NULL);
         answer.warnings = json_incref(task->plan.warnings);
     }
+    answer.ok = answer.ok && json_refusals() == refusals; /* a value that found no memory would look like none */
     if (!answer.ok && answer.error.code == ERR_NONE)
         error_set(&answer.error, ERR_INTERNAL, "", "Out of memory building the answer.");
     void (*done)(void *, struct engine_answer *) = task->given.done;

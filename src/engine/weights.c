@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
+
 enum { MAX_HEADER = 1 << 20, MAX_DIMENSIONS = 2, HEADER_LENGTH = 8 };
 
 static const struct { const char *name; enum weight_type type; size_t bytes; } types[] = {
@@ -95,7 +97,7 @@ static bool read_header(struct weights *w, struct error *e)
                       (unsigned long long)length);
     w->data = HEADER_LENGTH + (size_t)length;
     json_error_t problem;
-    w->header = json_loadb((const char *)w->file + HEADER_LENGTH, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
+    w->header = json_read((const char *)w->file + HEADER_LENGTH, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
     if (!json_is_object(w->header))
         return REFUSE(e, "The header of %s is not JSON: %.120s.", w->path, w->header ? "not an object" : problem.text);
     const char *name;

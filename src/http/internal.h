@@ -51,8 +51,9 @@ struct request {
     char headers[HEADERS_BYTES]; /* "name\0value\0..." */
     size_t headers_bytes;
     int status;
-    struct MHD_Response *response; /* built by whoever took the slot, queued on the server's thread */
-    atomic_bool replied;           /* the two above are there */
+    /* Built by whoever took the slot, queued on the server's thread; NULL when replied: there was no memory for it. */
+    struct MHD_Response *response;
+    atomic_bool replied; /* the two above are there */
 
     void *data;
     void (*release)(void *data);
@@ -67,6 +68,7 @@ struct route_counters {
 
 struct server {
     struct MHD_Daemon *daemon;
+    struct MHD_Response *no_memory; /* a 500 made beforehand, for when nothing more can be made */
     struct guard *guard;
     struct server_options options;
     const struct route *routes;
@@ -100,6 +102,7 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
 void request_release(struct request *r);
 bool request_append(struct request *r, const char *data, size_t bytes); /* false: no memory left for it */
 void request_choose_id(struct request *r);
+struct MHD_Response *no_memory_response(void); /* NULL: no memory */
 
 /* access_log.c */
 void access_log(const struct request *r, int64_t latency_ns);

@@ -165,26 +165,51 @@ void request_add_header(struct request *r, const char *name, const char *format,
     r->headers_bytes += name_bytes + (size_t)n + 1;
 }
 
-static void put_headers(struct request *r, const char *content_type)
+static bool put(struct MHD_Response *response, const char *name, const char *value)
+{
+    return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static bool put_cors(struct MHD_Response *response)
+{
+    return put(response, "Access-Control-Allow-Origin", "*") &&
+           put(response, "Access-Control-Expose-Headers",
+               "X-Request-Id, Location, Retry-After, X-Credits-Remaining, Idempotency-Replayed, "
+               "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy");
+}
+
+/* False: no memory. An answer goes out with all its headers or not at all. */
+static bool put_headers(struct request *r, const char *content_type)
 {
     struct MHD_Response *response = r->response;
-    for (size_t at = 0; at < r->headers_bytes;) {
+    bool ok = true;
+    for (size_t at = 0; ok && at < r->headers_bytes;) {
         const char *name = r->headers + at, *value = name + strlen(name) + 1;
-        (void)MHD_add_response_header(response, name, value);
+        ok = put(response, name, value);
         at += strlen(name) + strlen(value) + 2;
     }
-    if (content_type) (void)MHD_add_response_header(response, "Content-Type", content_type);
-    (void)MHD_add_response_header(response, "X-Request-Id", r->id);
-    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (!MHD_get_response_header(response, "Cache-Control"))
-        (void)MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (r->route && r->route->cors) {
-        (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
-        (void)MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                                      "X-Request-Id, Location, Retry-After, X-Credits-Remaining, Idempotency-Replayed, "
-                                      "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy");
+    ok = ok && (!content_type || put(response, "Content-Type", content_type)) && put(response, "X-Request-Id", r->id) &&
+         put(response, "X-Content-Type-Options", "nosniff");
+    if (ok && !MHD_get_response_header(response, "Cache-Control")) ok = put(response, "Cache-Control", "no-store");
+    if (ok && r->route && r->route->cors) ok = put_cors(response);
+    if (ok && (r->close || atomic_load(&r->server->draining))) ok = put(response, "Connection", "close");
+    return ok;
+}
+
+static char no_memory_body[] = "{\"error\":{\"type\":\"api_error\",\"code\":\"internal_error\",\"message\":\"There was no "
+                               "memory for the answer.\",\"param\":null,\"doc_url\":\"/docs/#error-internal_error\","
+                               "\"request_id\":null}}";
+
+struct MHD_Response *no_memory_response(void)
+{
+    struct MHD_Response *made =
+        MHD_create_response_from_buffer(sizeof no_memory_body - 1, no_memory_body, MHD_RESPMEM_PERSISTENT);
+    if (made && put(made, "Content-Type", "application/json") && put(made, "X-Content-Type-Options", "nosniff") &&
+        put(made, "Cache-Control", "no-store") && put_cors(made)) {
+        return made;
     }
-    if (r->close || atomic_load(&r->server->draining)) (void)MHD_add_response_header(response, "Connection", "close");
+    if (made) MHD_destroy_response(made);
+    return NULL;
 }
 
 /* ---- parking: the connection sleeps while somebody else works on its answer ---- */
@@ -231,26 +256,24 @@ void request_reply(struct request *r, int status, const char *content_type, void
     r->status = status;
     r->response = free_body ? MHD_create_response_from_buffer_with_free_callback(bytes, body, free_body)
                             : MHD_create_response_from_buffer(bytes, body, MHD_RESPMEM_PERSISTENT);
-    if (r->response)
-        put_headers(r, content_type);
-    else if (free_body)
-        free_body(body);
+    if (!r->response && free_body) free_body(body);
+    if (r->response && !put_headers(r, content_type)) {
+        MHD_destroy_response(r->response);
+        r->response = NULL;
+    }
     atomic_store(&r->replied, true);
     if (r->parked) unpark(r);
 }
 
 void request_reply_json(struct request *r, int status, json_t *body)
 {
-    char *text = body ? json_dumps(body, JSON_OUTSIDE) : NULL;
+    char *text = body ? json_text(body, JSON_OUTSIDE) : NULL;
     json_decref(body);
     if (text) {
         request_reply(r, status, "application/json", text, strlen(text), free);
         return;
     }
-    static char plain[] = "{\"error\":{\"type\":\"api_error\",\"code\":\"internal_error\",\"message\":\"The answer could "
-                          "not be written.\",\"param\":null,\"doc_url\":\"/docs/#error-internal_error\","
-                          "\"request_id\":null}}";
-    request_reply(r, 500, "application/json", plain, sizeof plain - 1, NULL);
+    request_reply(r, 500, "application/json", no_memory_body, sizeof no_memory_body - 1, NULL);
 }
 
 /* A message cut at its buffer's end, or inside a name it quotes, may hold half a character, which is no JSON: such bytes

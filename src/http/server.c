@@ -28,8 +28,12 @@ enum { SPARE_SHARE = 16 }; /* one connection in so many is kept free: libmicroht
 
 static enum MHD_Result queue_reply(struct request *r)
 {
-    if (!atomic_load(&r->replied) || !r->response) return MHD_NO;
+    if (!atomic_load(&r->replied)) return MHD_NO;
     struct MHD_Response *response = r->response;
+    if (!response) {
+        r->status = 500;
+        return MHD_queue_response(r->connection, 500, r->server->no_memory);
+    }
     r->response = NULL;
     guard_deadline(r->server->guard, r->guarded, r->server->options.answer_timeout_s);
     enum MHD_Result result = MHD_queue_response(r->connection, (unsigned)r->status, response);
@@ -136,7 +140,7 @@ static enum MHD_Result on_body(struct request *r, const char *data, size_t *byte
 {
     r->received += *bytes;
     if (r->received > DISCARD_MAX) return MHD_NO;
-    bool wanted = r->route->json_body && !r->response;
+    bool wanted = r->route->json_body && !atomic_load(&r->replied);
     if (wanted && r->received > most_bytes(r)) { /* chunked: no length was announced */
         struct error e;
         error_set(&e, ERR_BODY_TOO_LARGE, "", "The body may have %zu bytes at most.", most_bytes(r));
@@ -183,7 +187,7 @@ static enum MHD_Result on_end(struct request *r)
     guard_deadline(r->server->guard, r->guarded, 0);
     if (!r->handled) {
         r->handled = true;
-        if (!r->response) handle(r);
+        if (!atomic_load(&r->replied)) handle(r);
         if (r->parked) return MHD_YES; /* called again when the reply is there */
     }
     return queue_reply(r);
@@ -204,9 +208,9 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *data, size_t *bytes, void **slot)
 {
-    (void)arg, (void)connection;
+    struct server *server = arg;
     struct request *r = *slot;
-    if (!r) return MHD_NO;
+    if (!r) return MHD_queue_response(connection, 500, server->no_memory);
     if (!r->head_read) return on_head(r, path, method, version);
     if (*bytes) return on_body(r, data, bytes);
     return on_end(r);
@@ -316,6 +320,7 @@ static int bound_port(int fd)
 static void server_free(struct server *server)
 {
     if (server->guard) guard_close(server->guard);
+    if (server->no_memory) MHD_destroy_response(server->no_memory);
     pthread_mutex_destroy(&server->lock);
     free(server->counters);
     free(server);
@@ -367,7 +372,8 @@ struct server *server_start(const struct server_options *options, const struct r
     int fd = listen_on(server->options.host, server->options.port, e);
     if (fd >= 0) {
         server->port = bound_port(fd);
-        server->guard = guard_open();
+        server->no_memory = no_memory_response();
+        server->guard = server->no_memory ? guard_open() : NULL;
         server->daemon = server->guard ? start_daemon(server, fd) : NULL;
         if (server->daemon) return server;
         (void)close(fd);

@@ -12,8 +12,8 @@
 #define REFRACTR_JOB_INTERNAL_H
 
 #include <pthread.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "job/job.h"
 #include "store/store.h"
 

@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/uuid.h"
 #include "job/internal.h"
@@ -317,7 +318,7 @@ static struct job *job_from(struct jobs *jobs, const struct job_request *r)
     job->wait = r->wait;
     job->arrived_ns = r->arrived_ns;
     memcpy(job->body_hash, r->body_hash, sizeof job->body_hash);
-    job->template_text = json_dumps(r->template, JSON_COMPACT | JSON_ENCODE_ANY);
+    job->template_text = json_text(r->template, JSON_COMPACT | JSON_ENCODE_ANY);
     if (r->idempotency_key) job->idempotency_key = strdup(r->idempotency_key);
     if (r->webhook_url) job->webhook_url = strdup(r->webhook_url);
     job->key_id = r->caller.key_id;
@@ -526,12 +527,22 @@ static void *timer_main(void *arg)
 
 /* ---- open and close ----------------------------------------------------------------------------------------------- */
 
+/* A template that cannot be read leaves the job without a plan: it fails when its turn comes. False: no memory. */
+static bool read_stored_template(struct job *job, const char *text)
+{
+    json_error_t found;
+    struct error e = {0};
+    json_t *template = json_read(text, strlen(text), JSON_ALLOW_NUL, &found);
+    if (template) job->plan = template_compile(template, &e);
+    json_decref(template);
+    return job->plan || (template ? e.code != ERR_INTERNAL : json_error_code(&found) != json_error_out_of_memory);
+}
+
 struct job *job_restore(struct jobs *jobs, const struct store_pending_job *stored)
 {
-    struct error e;
     struct job *job = job_new(jobs, stored->account_id);
-    if (!job || !(job->text = malloc(stored->text_bytes + 1))) {
-        free(job);
+    if (!job || !(job->text = malloc(stored->text_bytes + 1)) || !read_stored_template(job, stored->template)) {
+        if (job) job_free(job);
         return NULL;
     }
     memcpy(job->id, stored->id, sizeof job->id);
@@ -541,9 +552,6 @@ struct job *job_restore(struct jobs *jobs, const struct store_pending_job *store
     job->attempt = stored->attempt;
     job->details = stored->details;
     job->arrived_ns = clock_monotonic_ns() - (clock_wall_ms() - stored->created_ms) * NS_PER_MS;
-    json_t *template = json_loads(stored->template, JSON_ALLOW_NUL, NULL);
-    if (template) job->plan = template_compile(template, &e);
-    json_decref(template);
     return job;
 }
 
@@ -565,14 +573,24 @@ void job_fill(struct job *job, struct job *from)
     job_free(from);
 }
 
+struct recovery {
+    struct jobs *jobs;
+    bool no_memory;
+};
+
+/* False ends the walk: there was no memory, and the service must not start without the job. */
 static bool recover_one(void *arg, const struct store_pending_job *stored)
 {
-    struct jobs *jobs = arg;
+    struct recovery *recovery = arg;
+    struct jobs *jobs = recovery->jobs;
     struct job *job = job_restore(jobs, stored);
-    if (!job) return false;
+    if (!job || !queue_admit(&jobs->queue, job->account_id, 1 << 30)) {
+        if (job) job_free(job);
+        recovery->no_memory = true;
+        return false;
+    }
     jobs->accepted++; /* over the limit if need be: they were accepted before */
     jobs->counters.recovered++;
-    if (!queue_admit(&jobs->queue, job->account_id, 1 << 30)) return false;
     queue_push(&jobs->queue, job);
     return true;
 }
@@ -582,7 +600,9 @@ static bool recover(struct jobs *jobs, struct error *e)
     struct store_jobs_recover w = {
         .write = {.verb = STORE_JOBS_RECOVER}, .max_attempts = JOB_ATTEMPTS_MAX, .now_ms = clock_wall_ms()};
     if (!store_write_wait(jobs->store, &w.write, e)) return false;
-    if (!store_pending_jobs(jobs->store, recover_one, jobs, e)) return false;
+    struct recovery recovery = {.jobs = jobs};
+    if (!store_pending_jobs(jobs->store, recover_one, &recovery, e)) return false;
+    if (recovery.no_memory) return error_set(e, ERR_INTERNAL, "", "out of memory reading the jobs that must run again");
     if (jobs->counters.recovered || w.given_up) {
         log_info(NULL, "job: recovered", LOG_INT("again", (int64_t)jobs->counters.recovered),
                  LOG_INT("interrupted", w.requeued), LOG_INT("given_up", w.given_up));

@@ -14,7 +14,9 @@ static struct account_line *line_of(struct queue *q, const char *account_id)
     snprintf(line->id, sizeof line->id, "%s", account_id);
     line->tail = &line->head;
     HASH_ADD_STR(q->accounts, id, line);
-    return line;
+    if (HASH_ADDED(line)) return line;
+    free(line);
+    return NULL;
 }
 
 bool queue_admit(struct queue *q, const char *account_id, int limit)

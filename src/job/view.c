@@ -1,20 +1,22 @@
 /* view.c - the stored form of a result: {"data": ..., "fields": ..., "warnings": ...}, the last two when there are any. */
 #include <string.h>
 
+#include "base/json.h"
 #include "job/internal.h"
 
 char *result_dump(const struct engine_answer *answer)
 {
     json_t *all = json_pack("{s:O?, s:O*, s:O*}", "data", answer->data, "fields", answer->fields, "warnings",
                             answer->warnings);
-    char *text = all ? json_dumps(all, JSON_COMPACT) : NULL; /* reals are written so that they read back the same */
+    char *text = all ? json_text(all, JSON_COMPACT) : NULL; /* reals are written so that they read back the same */
     json_decref(all);
     return text;
 }
 
 static bool result_parse(const char *text, struct engine_answer *out)
 {
-    json_t *all = json_loads(text, JSON_ALLOW_NUL, NULL);
+    json_error_t ignored;
+    json_t *all = json_read(text, strlen(text), JSON_ALLOW_NUL, &ignored);
     out->data = json_incref(json_object_get(all, "data"));
     out->fields = json_incref(json_object_get(all, "fields"));
     out->warnings = json_incref(json_object_get(all, "warnings"));
@@ -45,8 +47,11 @@ json_t *job_success_json(const struct job_view *view)
 {
     json_t *metadata = json_pack("{s:I, s:i}", "latency_ms", (json_int_t)view->latency_ms, "credits_charged",
                                  view->credits_charged);
-    if (metadata && view->fields) (void)json_object_set(metadata, "fields", view->fields);
-    if (metadata && view->warnings) (void)json_object_set(metadata, "warnings", view->warnings);
+    if ((view->fields && json_object_set(metadata, "fields", view->fields)) ||
+        (view->warnings && json_object_set(metadata, "warnings", view->warnings))) {
+        json_decref(metadata);
+        return NULL;
+    }
     return json_pack("{s:s, s:s, s:O, s:o}", "job_id", view->id, "status", "success", "extracted_data", view->data,
                      "metadata", metadata);
 }

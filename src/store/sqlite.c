@@ -118,10 +118,18 @@ sqlite3_stmt *sql_bind(struct connection *c, enum statement which, struct error 
     return NULL;
 }
 
+/* A text may need memory to be handed out. Without it sqlite3_column_text would say NULL, as for a column that is NULL. */
+static bool texts_are_there(sqlite3_stmt *s)
+{
+    for (int i = sqlite3_data_count(s); i-- > 0;)
+        if (sqlite3_column_type(s, i) == SQLITE_TEXT && !sqlite3_column_text(s, i)) return false;
+    return true;
+}
+
 int sql_step(struct connection *c, sqlite3_stmt *s, struct error *e)
 {
     int rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW || rc == SQLITE_DONE) return rc;
+    if (rc == SQLITE_DONE || (rc == SQLITE_ROW && texts_are_there(s))) return rc;
     sql_fail(c, e);
     return SQLITE_ERROR;
 }
@@ -161,11 +169,17 @@ static void write_lock(struct backend *b)
 
 static void write_unlock(struct backend *b) { flock(b->write_lock, LOCK_UN); }
 
+/* A transaction is left open where undoing it failed too: it is tried again, or nobody could write any more. */
+static bool close_left_open(struct backend *b, struct error *e)
+{
+    return sqlite3_get_autocommit(b->writer.db) || run_plain(&b->writer, SQL_ROLLBACK, e);
+}
+
 static bool batch_begin(struct backend *b, struct error *e)
 {
     write_lock(b);
     b->batch_broken = false;
-    if (run_plain(&b->writer, SQL_BEGIN, e)) return true;
+    if (close_left_open(b, e) && run_plain(&b->writer, SQL_BEGIN, e)) return true;
     write_unlock(b);
     return false;
 }
@@ -219,7 +233,8 @@ static bool batch_all(struct backend *b, struct store_write **batch, struct erro
 
 static void batch_idle(struct backend *b)
 {
-    if (!b->service || b->wal_pages < CHECKPOINT_IDLE_PAGES) return;
+    struct error ignored;
+    if (!close_left_open(b, &ignored) || !b->service || b->wal_pages < CHECKPOINT_IDLE_PAGES) return;
     write_lock(b);
     checkpoint(b);
     write_unlock(b);
@@ -245,6 +260,7 @@ static void *syncer_main(void *arg)
         (void)cond_wait_until(&b->syncer_wake, &b->lock, clock_monotonic_ns() + SYNC_EVERY_MS * NS_PER_MS);
         pthread_mutex_unlock(&b->lock);
         if (atomic_exchange(&b->unsynced, false) && fdatasync(b->log_file) < 0) {
+            atomic_store(&b->unsynced, true);
             log_error(NULL, "store: the log was not synced", LOG_STR("error", strerror(errno)));
         }
         pthread_mutex_lock(&b->lock);

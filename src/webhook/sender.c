@@ -69,7 +69,7 @@ static json_t *event_data(const struct webhooks *w, const struct store_delivery 
         (void)snprintf(doc_url, sizeof doc_url, "%s#error-%s", docs, code);
         error = json_pack("{s:s, s:s, s:s, s:s*, s:s, s:n}", "type", error_type_name(e->code), "code", code, "message",
                           e->message, "param", e->param[0] ? e->param : NULL, "doc_url", doc_url, "request_id");
-        if (error && !e->param[0]) (void)json_object_set_new(error, "param", json_null());
+        if (error && !e->param[0] && json_object_set_new(error, "param", json_null())) return json_decref(error), NULL;
     }
     return job_stored_json(&d->job, error);
 }
@@ -79,7 +79,7 @@ static char *event_body(const struct webhooks *w, const struct store_delivery *d
     char at[CLOCK_ISO_CHARS + 1];
     clock_iso8601(d->created_ms, at);
     json_t *event = json_pack("{s:s, s:s, s:o}", "type", d->event, "timestamp", at, "data", event_data(w, d));
-    char *text = event ? json_dumps(event, JSON_OUTSIDE) : NULL;
+    char *text = event ? json_text(event, JSON_OUTSIDE) : NULL;
     json_decref(event);
     return text;
 }
@@ -103,15 +103,16 @@ void webhook_secret_text(const unsigned char secret[32], char out[WEBHOOK_SECRET
     sodium_bin2base64(out + 6, WEBHOOK_SECRET_CHARS + 1 - 6, secret, STORE_SECRET_BYTES, sodium_base64_VARIANT_ORIGINAL);
 }
 
-static void add_header(struct slot *slot, const char *name, const char *value)
+static bool add_header(struct slot *slot, const char *name, const char *value)
 {
     char line[160];
     (void)snprintf(line, sizeof line, "%s: %s", name, value);
     struct curl_slist *more = curl_slist_append(slot->headers, line);
     if (more) slot->headers = more;
+    return more != NULL;
 }
 
-static void add_headers(struct slot *slot, const struct store_delivery *d)
+static bool add_headers(struct slot *slot, const struct store_delivery *d)
 {
     char id[STORE_ID_CHARS + 8], at[24], mac[64], signature[72];
     long long now_s = clock_wall_ms() / 1000;
@@ -119,11 +120,9 @@ static void add_headers(struct slot *slot, const struct store_delivery *d)
     (void)snprintf(at, sizeof at, "%lld", now_s);
     sign(d->secret, id, now_s, slot->body, mac, sizeof mac);
     (void)snprintf(signature, sizeof signature, "v1,%s", mac);
-    add_header(slot, "Content-Type", "application/json");
-    add_header(slot, "webhook-id", id);
-    add_header(slot, "webhook-timestamp", at);
-    add_header(slot, "webhook-signature", signature);
-    add_header(slot, "Expect", "");
+    return add_header(slot, "Content-Type", "application/json") && add_header(slot, "webhook-id", id) &&
+           add_header(slot, "webhook-timestamp", at) && add_header(slot, "webhook-signature", signature) &&
+           add_header(slot, "Expect", "");
 }
 
 bool webhook_url_ok(const char *url, bool allow_private, const char *param, struct error *e)
@@ -138,11 +137,12 @@ bool webhook_url_ok(const char *url, bool allow_private, const char *param, stru
     }
     CURLU *parsed = curl_url();
     char *user = NULL;
-    bool ok = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK;
-    bool login = ok && curl_url_get(parsed, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    CURLUcode read = parsed ? curl_url_set(parsed, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    CURLUcode login = read == CURLUE_OK ? curl_url_get(parsed, CURLUPART_USER, &user, 0) : read;
     curl_free(user);
     curl_url_cleanup(parsed);
-    if (ok && !login) return true;
+    if (login == CURLUE_NO_USER) return true;
+    if (login == CURLUE_OUT_OF_MEMORY) return error_set(e, ERR_INTERNAL, "", "there is no memory for this request; try again");
     return error_set(e, ERR_INVALID_VALUE, param, "%s is not a URL events can be sent to (no user name or password)", param);
 }
 
@@ -232,8 +232,7 @@ static bool start_one(void *arg, const struct store_delivery *d)
     memcpy(slot->account_id, d->account_id, sizeof slot->account_id);
     slot->body = event_body(w, d);
     slot->curl = slot->body ? curl_easy_init() : NULL;
-    if (slot->curl) add_headers(slot, d);
-    if (slot->curl && set_options(slot, d->url) && curl_multi_add_handle(w->multi, slot->curl) == CURLM_OK) {
+    if (slot->curl && add_headers(slot, d) && set_options(slot, d->url) && curl_multi_add_handle(w->multi, slot->curl) == CURLM_OK) {
         atomic_store(&slot->state, SLOT_SENDING);
     } else {
         log_error(NULL, "webhook: no memory for a delivery", LOG_INT("delivery", d->id));

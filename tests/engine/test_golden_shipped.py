@@ -1,10 +1,10 @@
 """The engine against the reference on the weights that ship: tests/data/golden.jsonl.gz, written by `make golden`.
 
 A field agrees when all its spans are the same, a choice when the option is, a member of a list of records when it stands in the
-same rows. The file holds what exact activations give. The engine answers twice: with activations in two bytes, where it must
-agree almost everywhere (99.4 of 100 fields where the bytes have 7 bits, without VNNI), and as it ships, with activations in one. There the rounding of one layer moves that of the next, so
-that no two orders of summing end alike: fields between which the model hardly decides fall either way, and the floor only tells
-a broken engine.
+same rows. The file holds what exact activations give. The engine answers twice: with activations in two bytes, where it must agree
+almost everywhere (99.4 of 100 fields where the bytes have 7 bits, without VNNI), and as it ships, with activations in one.
+There the rounding of one layer moves that of the next, so that no two orders of summing end alike: fields between which the
+model hardly decides fall either way, and the floor only tells a broken engine.
 """
 import gzip
 import json

@@ -172,7 +172,7 @@ static void attention_weighs_the_values(void **state)
             double expected[SIZE];
             plain_attention(expected, &a, i);
             for (size_t j = 0; j < SIZE; j++)
-                check(k, "attention", out[i * STRIDE + j], expected[j], 1e-3);
+                check(k, "attention", out[i * STRIDE + j], expected[j], 3.0 / 1024); /* bf16 rounds a 3 by up to 3 / 512 */
         }
         for (size_t j = 0; j < STRIDE; j++)
             check(k, "nothing past the last query", out[tokens * STRIDE + j], 77, 0);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "engine/text.h"
 
 /* The form stands last: small models that see it first give it back empty. */
@@ -218,7 +219,7 @@ static char *user_text(const struct prompt *p)
     json_t *tree = json_object();
     bool ok = tree && (!chat || put(tree, false, PROMPT_CHECK_KEY, json_string(p->mark))) &&
               build(tree, p, chat ? chat_leaf : nuextract_leaf, false);
-    char *form = ok ? json_dumps(tree, JSON_INDENT(chat ? 1 : 4)) : NULL, *document = disarm(p->text, p->bytes), *text = NULL;
+    char *form = ok ? json_text(tree, JSON_INDENT(chat ? 1 : 4)) : NULL, *document = disarm(p->text, p->bytes), *text = NULL;
     if (form && document)
         text = chat ? chat_text(p, form, document) : nuextract_text(form, document);
     free(form);
@@ -249,7 +250,7 @@ char *prompt_body(const struct prompt *p)
                                  "type", "json_schema", "json_schema", "name", "form", "strict", 1, "schema", schema);
         if (root && p->guided_json)
             (void)json_object_set(root, "guided_json", schema);
-        body = root ? json_dumps(root, JSON_COMPACT) : NULL;
+        body = root ? json_text(root, JSON_COMPACT) : NULL;
         json_decref(root);
     }
     free(text);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "engine/prompt.h"
 
 /* ---- before a parser runs ---------------------------------------------------------------------------------------- */
@@ -33,7 +34,8 @@ static bool is_shallow(const char *text, size_t bytes)
 
 json_t *json_parse_shallow(const char *text, size_t bytes)
 {
-    return is_shallow(text, bytes) ? json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL) : NULL;
+    json_error_t found;
+    return is_shallow(text, bytes) ? json_read(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &found) : NULL;
 }
 
 static void end(struct reply *r, enum reply_kind kind, const char *why)

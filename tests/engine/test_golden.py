@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from spans import listed_once
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROTOTYPE = pathlib.Path(os.environ.get("REFRACTR_PROTOTYPE", ROOT.parent / "shared" / "model"))
@@ -37,17 +38,6 @@ def answers(model, lines):
                           stdout=subprocess.PIPE, timeout=900)
     assert done.returncode in (0, 1)
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def listed_once(spans, text):
-    """The reference's spans as an answer lists them: names said again are not repeated, amounts are."""
-    kept, said = [], set()
-    for start, end, *_ in spans:
-        value = text[start:end]
-        if any(c in "0123456789" for c in value) or value not in said:
-            kept.append([start, end])
-        said.add(value)
-    return kept
 
 
 def spans_of(detail):

@@ -12,6 +12,7 @@ import pathlib
 import subprocess
 
 import pytest
+from spans import listed_once
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "data" / "golden.jsonl.gz"
@@ -21,17 +22,6 @@ WIDE = ["qkv", "attention_output", "intermediate", "output"]
 
 def place(detail):
     return None if detail["start"] is None else [detail["start"], detail["end"]]
-
-
-def listed_once(spans, text):
-    """The reference's spans as an answer lists them: names said again are not repeated, amounts are."""
-    kept, said = [], set()
-    for start, end, *_ in spans:
-        value = text[start:end]
-        if any(c in "0123456789" for c in value) or value not in said:
-            kept.append([start, end])
-        said.add(value)
-    return kept
 
 
 def flat(template, value, path=""):

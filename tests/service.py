@@ -52,10 +52,10 @@ class Service:
     """`store`: URL of a database, which other services may use too; otherwise the store is SQLite in `data`. `wrapper`: words
     before the program's, of another one that runs it."""
 
-    def __init__(self, data, *options, stub=True, store=None, wrapper=(), binary=BINARY):
+    def __init__(self, data, *options, stub=True, store=None, wrapper=(), binary=None):
         self.data = pathlib.Path(data)
         self.store = store
-        self.command = [*wrapper, binary]
+        self.command = [*wrapper, binary or BINARY]
         self.options = [*options, *(["--stub-engine"] if stub else []), *(["--store", store] if store else [])]
         self.log = self.data.parent / f"{self.data.name}.log"
         self.process = None

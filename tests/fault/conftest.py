@@ -3,7 +3,6 @@ of its own, so whatever REFRACTR_BINARY says, these tests run build/refractr."""
 
 import subprocess
 
-import faults
 import pytest
 import service
 
@@ -13,7 +12,8 @@ def shim():
     subprocess.run(["make", "--no-print-directory", "all", "fault-shim"], cwd=service.ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-@pytest.fixture(autouse=True)
-def normal_build(monkeypatch):
-    for module in (service, faults):
-        monkeypatch.setattr(module, "BINARY", service.ROOT / "build" / "refractr", raising=False)
+@pytest.fixture(scope="module", autouse=True)
+def normal_build():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "BINARY", service.ROOT / "build" / "refractr")
+        yield

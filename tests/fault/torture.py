@@ -19,7 +19,8 @@ import time
 
 from faults import CLASSES, FAIL, FOR_EVER, SQLITE_FULL, SQLITE_IOERR, FaultyService, check_books, environment, unfinished
 from endpoints import Cast, everything_on, open_double
-from service import BINARY, MODEL, command, extract, held, poll
+import service
+from service import MODEL, command, extract, held, poll
 
 # kind -> (classes, error, for ever or once)
 KINDS = {
@@ -206,7 +207,7 @@ def torture_commands(folder, say, points):
             for n in points(kind):
                 probe.control.arm(classes_of(kind), FAIL, n, 1, KINDS[kind][1])
                 with environment(probe.control):
-                    done = subprocess.run([BINARY, *words, "--data", data], capture_output=True, text=True, timeout=60)
+                    done = subprocess.run([service.BINARY, *words, "--data", data], capture_output=True, text=True, timeout=60)
                 _, hit = probe.control.disarm()
                 if not hit:
                     break

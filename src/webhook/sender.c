@@ -30,7 +30,7 @@ enum {
 
 static const char default_retries[] = "5,300,1800,7200,18000,36000,36000"; /* 28 hours in all */
 
-enum slot_state { SLOT_FREE, SLOT_SENDING, SLOT_WRITING };
+enum slot_state { SLOT_FREE, SLOT_SENDING, SLOT_WRITING, SLOT_WRITTEN };
 
 struct slot {
     struct webhooks *owner;
@@ -247,7 +247,17 @@ static void written(struct store_write *write)
 {
     struct slot *slot = (struct slot *)((char *)write - offsetof(struct slot, result));
     if (!write->ok) log_warn(NULL, "webhook: a result was not stored", LOG_STR("error", write->error.message));
-    atomic_store(&slot->state, SLOT_FREE);
+    atomic_store(&slot->state, SLOT_WRITTEN);
+}
+
+/* Only before the queue is read: in what was read earlier a delivery may still be due whose result was stored since, and its
+ * slot is what keeps it from being sent again. */
+static void free_written(struct webhooks *w)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        int written_state = SLOT_WRITTEN;
+        atomic_compare_exchange_strong(&w->slots[i].state, &written_state, SLOT_FREE);
+    }
 }
 
 /* A tenth more or less, so that receivers do not see all retries at once. */
@@ -308,6 +318,7 @@ static void *sender_main(void *arg)
                                 .limit = SLOTS * 2,
                                 .visit = start_one,
                                 .arg = w};
+        free_written(w);
         if (!store_read(w->store, &due.read, &e)) log_warn(NULL, "webhook: queue not read", LOG_STR("error", e.message));
         curl_multi_perform(w->multi, &running);
         finish_done(w);

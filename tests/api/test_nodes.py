@@ -160,7 +160,8 @@ def test_a_crowd_does_not_hold_up_another_account(make_nodes):
 
 
 def test_killed_nodes_jobs_run_elsewhere_and_are_charged_once(make_nodes, postgres):
-    survivor, victim = make_nodes("all", "all", options=[*UNLIMITED, "--stub-delay-ms", "20", "--durability", "full"])
+    survivor, victim = make_nodes("all", "all", options=[*UNLIMITED, "--stub-delay-ms", "20", "--durability", "full",
+                                                           "--queue-limit", "100000"])
     key = survivor.account(credits=CREDITS)[1]
     end = time.monotonic() + 3
     killer = threading.Timer(1.5, victim.kill)

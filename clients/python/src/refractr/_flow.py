@@ -104,19 +104,6 @@ def _identify(job: Union[str, Job[Any]], template: Any) -> Tuple[str, Parse[Any]
     return job, lambda data: data
 
 
-def _deadline(timeout: Optional[float], default: float) -> Deadline:
-    return Deadline(default if timeout is None else timeout)
-
-
-def _identify(job: Union[str, Job[Any]], template: Any) -> Tuple[str, Parse[Any]]:
-    """A job's id and how its answer is read: by the template given now, else by the one it was submitted with."""
-    if template is not None:
-        return job if isinstance(job, str) else job.job_id, compile_template(template)[1]
-    if isinstance(job, Job):
-        return job.job_id, job.parse or (lambda data: data)
-    return job, lambda data: data
-
-
 def _body_of(response: httpx.Response) -> Dict[str, Any]:
     try:
         body = response.json()

@@ -10,10 +10,11 @@ CROWD   ?=
 fault-shim: $(FAULT_SHIM)
 
 # SQLite names its calls itself: the shim stands before libsqlite3, so calls of the program and of SQLite both meet it.
+# What it calls by plain name, such as PQclear, it takes from the program it is loaded into.
 $(FAULT_SHIM): tests/fault/shim.c
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(CC) -D_GNU_SOURCE -std=c17 -O1 -g -Wall -Wextra -Werror -Wno-nonnull-compare -fPIC -shared -fno-builtin -o $@ $< -ldl -lpthread
+	$(Q)$(CC) -D_GNU_SOURCE -std=c17 -O1 -g -Wall -Wextra -Werror -Wno-nonnull-compare $(PKGCFLAGS) -fPIC -shared -fno-builtin -o $@ $< -ldl -lpthread
 
 torture: all fault-shim deps-test ## every allocation, disk, network and SQL call of every endpoint fails once (TORTURE="--help")
 	$(PYTHON) tests/fault/torture.py $(TORTURE)

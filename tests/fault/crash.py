@@ -8,6 +8,9 @@ rotates keys, is paid and refunded, and while it starts again. After each restar
 
 With --power all that was written and not yet synced is undone (or, every other time, each such write with an even chance)
 before the process ends: `--durability full` must hold all of the above, `normal` the books and the database's checks.
+
+With --nodes the store is PostgreSQL, calls go to all nodes, and one of them is killed again and again. What a dead node had in
+hand runs elsewhere when its lease (10 s) is over, so jobs and payments are checked every 20 points only, keys at each.
 Prints the points by stage, and what was wrong; exit status 1 when anything was."""
 
 import argparse
@@ -24,10 +27,11 @@ import threading
 import time
 import uuid
 
-from faults import DISK, KILL, OPEN, POWER_LOSS, POWER_LOSS_IN_PART, SEND, SQL, FaultyService, check_books, open_books, unfinished
+from faults import DISK, KILL, OPEN, POWER_LOSS, POWER_LOSS_IN_PART, SEND, SQL, FaultyService, check_books, jobs_of, open_books, unfinished
 from endpoints import event, everything_on, purchase, talk
 from pages import member
-from service import INVOICE
+from postgres import Postgres
+from service import INVOICE, Service
 
 # stage -> (calls that count, counted from the first statement that holds this text on, the last point tried)
 STAGES = {
@@ -42,18 +46,22 @@ STAGES = {
     "any write": (DISK, "", 120),
     "start": (DISK | SQL | OPEN, "", 90),
 }
+POSTGRES_TEXTS = {"enqueue": "INSERT INTO open_jobs", "settle": "DELETE FROM open_jobs"}
 FOLDER_ROUNDS = 200  # then a fresh data folder: checks of a large one take their time
+CHECK_EVERY = 20     # points, with several nodes
+KEY_SECONDS = 1.1    # a node may go by what it knows of a key for a second
 CALLERS = 6
 
 
 class World:
-    """One data folder, what was sent to it, and what it has acknowledged."""
+    """One store, what was sent to it, and what it has acknowledged. `service` is killed, `others` (on `store`) live on."""
 
-    def __init__(self, folder, options):
-        self.service = FaultyService(folder / "data", *options)
+    def __init__(self, folder, options, store=None, others=0):
+        self.service = FaultyService(folder / "data", *options, store=store)
         self.service.start()
+        self.others = [Service(folder / f"other{n}", *options, store=store).start() for n in range(others)]
+        self.place = store or self.service.data
         self.visitor = member(self.service, credits=1_000_000)
-        self.port = self.service.port
         self.lock = threading.Lock()
         self.jobs, self.waits = {}, {} # idempotency key -> job id acknowledged, or None; whether the request waits
         self.purchases = {}            # the payment's id -> (payment, acknowledged)
@@ -61,9 +69,20 @@ class World:
         self.key, self.ended = self.rotate(self.web("POST", "keys", {"name": "turning"}).json()["id"]), []
         self.key_unsure = False
 
+    def port(self):
+        return random.choice([self.service, *self.others]).port
+
+    def kill(self):
+        for service in (self.service, *self.others):
+            service.kill()
+
+    def stop(self):
+        for service in (self.service, *self.others):
+            service.stop()
+
     def web(self, method, path, body=None):
         headers = {"Cookie": f"refractr_session={self.visitor.cookie}", "X-CSRF-Token": self.visitor.csrf, "Content-Type": "application/json"}
-        return talk(self.service.port, method, f"/web/v1/{path}", json.dumps(body) if body is not None else None, headers)
+        return talk(self.port(), method, f"/web/v1/{path}", json.dumps(body) if body is not None else None, headers)
 
     def rotate(self, key_id):
         answer = self.web("POST", f"keys/{key_id}/regenerate", {"overlap": "none"})
@@ -77,7 +96,7 @@ class World:
             self.jobs.setdefault(key, None)
             wait = self.waits.setdefault(key, wait)
         headers = {"Authorization": f"Bearer {self.visitor.key}", "Content-Type": "application/json", "Idempotency-Key": key}
-        answer = talk(self.service.port, "POST", "/api/v1/extract/", json.dumps({**INVOICE, "wait": wait}), headers)
+        answer = talk(self.port(), "POST", "/api/v1/extract/", json.dumps({**INVOICE, "wait": wait}), headers)
         body = answer.json() if answer.status in (200, 202) else None
         if body:
             with self.lock:
@@ -90,7 +109,7 @@ class World:
         bought = bought or purchase(self.visitor.account_id)
         with self.lock:
             self.purchases.setdefault(bought["id"], [bought, False])
-        if talk(self.service.port, "POST", "/stripe/webhook", *event("checkout.session.completed", bought)).status == 200:
+        if talk(self.port(), "POST", "/stripe/webhook", *event("checkout.session.completed", bought)).status == 200:
             self.purchases[bought["id"]][1] = True
 
     def refund(self, bought=None):
@@ -99,7 +118,7 @@ class World:
         if bought := bought or (random.choice(paid) if paid else None):
             self.refunded.add(bought["payment_intent"])
             charge = {"id": "ch_1", "payment_intent": bought["payment_intent"], "amount": 100, "amount_refunded": 50}
-            return talk(self.service.port, "POST", "/stripe/webhook", *event("charge.refunded", charge)).status
+            return talk(self.port(), "POST", "/stripe/webhook", *event("charge.refunded", charge)).status
         return 0
 
     def turn_key(self):
@@ -132,24 +151,29 @@ class World:
 
     def check(self, promised):
         """`promised`: what was acknowledged must be there. Returns what is wrong."""
-        deadline = time.monotonic() + 30
-        while unfinished(self.service.data) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        wrong = check_books(self.service.data, whole=True)
-        if n := unfinished(self.service.data):
+        self.wait_for_jobs(30)
+        wrong = check_books(self.place, whole=True)
+        if n := unfinished(self.place):
             wrong.append(f"{n} jobs did not end")
-        with contextlib.closing(open_books(self.service.data)) as books:
-            ended = dict(books.execute("SELECT id, state FROM jobs"))
+        with contextlib.closing(open_books(self.place)) as books:
+            ended = {str(job): state for job, state in books.execute(f"SELECT id, state FROM {jobs_of(self.place)} j")}
             if promised:
                 lost = [job for job in self.jobs.values() if job and ended.get(job) != 2]
                 wrong += [f"{len(lost)} acknowledged jobs lost or failed, such as {lost[0]}"] if lost else []
                 credited = {row[0] for row in books.execute("SELECT session_id FROM purchases")}
                 gone = [made for made, (_, known) in self.purchases.items() if known and made not in credited]
                 wrong += [f"{len(gone)} acknowledged payments not credited"] if gone else []
-        return wrong + (self.check_key() if promised else self.forget())
+        return wrong if promised else wrong + self.forget()
+
+    def wait_for_jobs(self, seconds):
+        deadline = time.monotonic() + seconds
+        while unfinished(self.place) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def check_key(self):
         wrong = []
+        if self.others:
+            time.sleep(KEY_SECONDS)
         living = [k for k in self.web("GET", "keys").json()["keys"] if k["name"] == "turning" and not k["revoked_at"]]
         if len(living) != 1:
             return [f"{len(living)} keys live where one should"]
@@ -182,11 +206,9 @@ class World:
         for bought, _ in list(self.purchases.values()):
             if bought["payment_intent"] in self.refunded:
                 self.refund(bought)
-        deadline = time.monotonic() + 20
-        while unfinished(self.service.data) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self.wait_for_jobs(20)
         wrong = []
-        with contextlib.closing(open_books(self.service.data)) as books:
+        with contextlib.closing(open_books(self.place)) as books:
             count = lambda sql: books.execute(sql).fetchone()[0] or 0  # noqa: E731
             jobs, paid = count("SELECT count(*) FROM jobs WHERE state = 2"), count("SELECT sum(amount) FROM ledger WHERE kind = 'purchase'")
             back = count("SELECT sum(amount) FROM ledger WHERE kind = 'refund'")
@@ -200,8 +222,11 @@ class World:
 
 
 class Crash:
-    def __init__(self, folder, power="", stages=tuple(STAGES), seconds=0.4, seed=None):
+    """`nodes`: how many on one PostgreSQL; 0: one on SQLite."""
+
+    def __init__(self, folder, power="", stages=tuple(STAGES), seconds=0.4, seed=None, nodes=0):
         self.folder, self.power, self.stages, self.seconds = pathlib.Path(folder), power, stages, seconds
+        self.nodes, self.postgres = nodes, Postgres() if nodes else None
         self.random = random.Random(seed)
         self.world, self.rounds, self.points, self.wrong = None, 0, collections.Counter(), []
 
@@ -210,16 +235,22 @@ class Crash:
 
     def fresh(self):
         if self.world:
-            self.world.service.kill()
+            self.world.kill()
         shutil.rmtree(self.folder / "world", ignore_errors=True)
-        self.world = World(self.folder / "world", self.options())
+        if self.nodes:
+            self.world = World(self.folder / "world", self.options(), self.postgres.place(), self.nodes - 1)
+        else:
+            self.world = World(self.folder / "world", self.options())
 
     def round(self):
         if not self.world or self.rounds % FOLDER_ROUNDS == 0:
+            self.settle()
             self.fresh()
         stage, service = self.stages[self.rounds % len(self.stages)], self.world.service
         self.rounds += 1
         classes, match, last = STAGES[stage]
+        if self.nodes:
+            match, classes = POSTGRES_TEXTS.get(stage, match), classes | SQL if classes & DISK else classes
         at = self.random.randint(1, last) if last else 0
         action = self.random.choice((POWER_LOSS, POWER_LOSS_IN_PART)) if self.power else KILL
         if stage == "start":
@@ -252,11 +283,12 @@ class Crash:
         where = f"round {self.rounds}, {stage} {at}"
         try:
             service.start()
-            wrong = self.world.check(promised)
-            wrong += self.world.repeat() if promised else []
+            wrong = self.world.check_key() if promised else []
+            if not self.nodes or self.rounds % CHECK_EVERY == 0:
+                wrong += self.world.check(promised)
+                wrong += self.world.repeat() if promised else []
         except (AssertionError, OSError) as problem:
             wrong = [f"not serving again: exit status {service.process.poll()}, {problem}"[:2000]]
-            self.world = None
         for line in wrong:
             print(f"  WRONG {where}: {line}", flush=True)
             self.wrong.append(f"{where}: {line}")
@@ -264,24 +296,35 @@ class Crash:
             keep = self.folder / f"kept-{self.rounds}"
             with contextlib.suppress(OSError):
                 shutil.copytree(service.data, keep)
-            service.kill()
+            self.world.kill()
             self.world = None
 
+    def settle(self):
+        """What several nodes were not yet asked about."""
+        if self.world and self.nodes:
+            self.wrong += self.world.check(True) + self.world.repeat()
+
     def stop(self):
+        self.settle()
         if self.world:
-            self.world.service.stop()
-            self.wrong += check_books(self.world.service.data, whole=True)
+            self.world.stop()
+            self.wrong += check_books(self.world.place, whole=True)
+        if self.postgres:
+            self.postgres.remove()
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--points", type=int, default=2000, help="kills [2000]")
     arguments.add_argument("--power", choices=["full", "normal"], default="", help="take the power away, under this durability")
+    arguments.add_argument("--nodes", type=int, default=0, help="this many on one PostgreSQL; 0: one on SQLite [0]")
     arguments.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
     arguments.add_argument("--seed", type=int, help="of the choice of points")
     arguments.add_argument("--folder", help="works here and keeps it; default: a folder that is removed unless something was wrong")
     given = arguments.parse_args()
-    crash = Crash(given.folder or tempfile.mkdtemp(prefix="refractr-crash-"), given.power, given.stages, seed=given.seed)
+    if given.power and given.nodes:
+        arguments.error("--power goes with SQLite; PostgreSQL keeps its own disk")
+    crash = Crash(given.folder or tempfile.mkdtemp(prefix="refractr-crash-"), given.power, given.stages, seed=given.seed, nodes=given.nodes)
     began = time.monotonic()
     for done in range(1, given.points + 1):
         crash.round()

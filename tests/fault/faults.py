@@ -9,6 +9,8 @@ import sqlite3
 import struct
 import sys
 
+import psycopg
+
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parents[1] / "web")]
 
 from service import ROOT, Service  # noqa: E402
@@ -62,8 +64,8 @@ class Control:
 class FaultyService(Service):
     """A service under the shim; `control` arms it, before its start or while it runs."""
 
-    def __init__(self, data, *options, stub=True):
-        super().__init__(data, *options, stub=stub)
+    def __init__(self, data, *options, stub=True, store=None):
+        super().__init__(data, *options, stub=stub, store=store)
         self.data.parent.mkdir(parents=True, exist_ok=True)
         self.control = Control(self.data.parent / f"{self.data.name}.control")
 
@@ -86,27 +88,49 @@ def environment(control):
 
 
 BALANCE = """SELECT a.id, a.balance, coalesce((SELECT sum(amount) FROM ledger WHERE account_id = a.id), 0) AS ledger, a.held,
- (SELECT count(*) FROM jobs WHERE account_id = a.id AND state < 2) AS open FROM accounts a"""
-CHARGED = """SELECT count(*) FROM (SELECT j.id FROM jobs j LEFT JOIN ledger l ON l.job_id = j.id
- WHERE (j.state = 2) <> (l.id IS NOT NULL) OR (j.state = 2) <> (j.credits = 1) OR coalesce(l.amount, -1) <> -1)"""
+ (SELECT count(*) FROM {jobs} j WHERE j.account_id = a.id AND j.state < 2) AS open FROM accounts a"""
+CHARGED = """SELECT count(*) FROM (SELECT j.id FROM {jobs} j LEFT JOIN ledger l ON l.job_id = j.id
+ WHERE (j.state = 2) <> (l.id IS NOT NULL) OR (j.state = 2) <> (j.credits = 1) OR coalesce(l.amount, -1) <> -1) AS charged"""
 DOCUMENTS = "SELECT count(*) FROM jobs j LEFT JOIN documents d ON d.job = j.seq WHERE (j.state < 2) <> (d.job IS NOT NULL)"
 
 
-def open_books(data):
-    return sqlite3.connect(f"file:{data}/refractr.db?mode=ro", uri=True, timeout=10)
+# Jobs as one table: PostgreSQL keeps those that have not ended apart.
+JOBS_SQLITE = "jobs"
+JOBS_POSTGRES = """(SELECT id, account_id, state, 0 AS credits FROM open_jobs
+ UNION ALL SELECT id, account_id, state, credits FROM jobs)"""
 
 
-def check_books(data, whole=False):
+def is_postgres(place):
+    return str(place).startswith("postgresql:")
+
+
+def jobs_of(place):
+    return JOBS_POSTGRES if is_postgres(place) else JOBS_SQLITE
+
+
+def open_books(place):
+    """A connection to the books at `place`, a data folder or the URL of a database; all it reads is of one moment."""
+    if is_postgres(place):
+        books = psycopg.connect(str(place))
+        books.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return books
+    books = sqlite3.connect(f"file:{place}/refractr.db?mode=ro", uri=True, timeout=10, isolation_level=None)
+    books.execute("BEGIN")
+    return books
+
+
+def check_books(place, whole=False):
     """Every account's balance is the sum of its ledger, its holds are its unfinished jobs, each success is charged once
-    and nothing else is; `whole`: the database's own check too. Returns what is wrong, in words."""
-    wrong = []
-    with contextlib.closing(open_books(data)) as books:
-        books.execute("BEGIN")  # one state for all questions
-        for account, balance, ledger, held, open_jobs in books.execute(BALANCE):
+    and nothing else is; `whole`: SQLite's own check too. Returns what is wrong, in words."""
+    wrong, jobs = [], jobs_of(place)
+    with contextlib.closing(open_books(place)) as books:
+        for account, balance, ledger, held, open_jobs in books.execute(BALANCE.format(jobs=jobs)):
             if (balance, held) != (ledger, open_jobs):
                 wrong.append(f"account {account}: balance {balance}, ledger {ledger}, held {held}, unfinished jobs {open_jobs}")
-        if n := books.execute(CHARGED).fetchone()[0]:
+        if n := books.execute(CHARGED.format(jobs=jobs)).fetchone()[0]:
             wrong.append(f"{n} jobs are not charged as they ended")
+        if is_postgres(place):
+            return wrong
         if n := books.execute(DOCUMENTS).fetchone()[0]:
             wrong.append(f"{n} jobs whose document outlived them, or they it")
         if whole and (said := books.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
@@ -116,6 +140,6 @@ def check_books(data, whole=False):
     return wrong
 
 
-def unfinished(data):
-    with contextlib.closing(open_books(data)) as books:
-        return books.execute("SELECT count(*) FROM jobs WHERE state < 2").fetchone()[0]
+def unfinished(place):
+    with contextlib.closing(open_books(place)) as books:
+        return books.execute(f"SELECT count(*) FROM {jobs_of(place)} j WHERE state < 2").fetchone()[0]

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <libpq-fe.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -320,16 +321,70 @@ static bool from_sqlite(void *caller)
     return control && (atomic_load(&control->classes) & SQL) && dladdr(caller, &found) && found.dli_fname && strstr(found.dli_fname, "libsqlite3");
 }
 
+static bool waits_for_match(void) { return control && control->match[0] && !atomic_load(&control->matched); }
+
+static void meet(const char *sql)
+{
+    if (waits_for_match() && sql && strstr(sql, control->match)) atomic_store(&control->matched, 1);
+}
+
 int sqlite3_step(sqlite3_stmt *s)
 {
-    const char *sql = control && control->match[0] && !atomic_load(&control->matched) ? sqlite3_sql(s) : NULL;
-    if (sql && strstr(sql, control->match)) atomic_store(&control->matched, 1);
+    if (waits_for_match()) meet(sqlite3_sql(s));
     return !from_sqlite(__builtin_return_address(0)) && strike(SQL) ? atomic_load(&control->error) : REAL(sqlite3_step)(s);
 }
 
 int sqlite3_prepare_v3(sqlite3 *db, const char *sql, int bytes, unsigned flags, sqlite3_stmt **s, const char **tail)
 {
     return strike(SQL) ? atomic_load(&control->error) : REAL(sqlite3_prepare_v3)(db, sql, bytes, flags, s, tail);
+}
+
+/* Of a statement for PostgreSQL two calls are counted: before it is sent, and when it has run but its answer is not yet known. */
+#define RUN_BETWEEN_STRIKES(call) \
+    ({ \
+        PGresult *answer = strike(SQL) ? NULL : (call); \
+        if (answer && strike(SQL)) PQclear(answer), answer = NULL; \
+        answer; \
+    })
+
+enum { NAMES_MAX = 512 };
+
+static struct { char name[16]; const char *sql; } names[NAMES_MAX]; /* the program's statements are never freed */
+static int name_count;
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The statement of that name; with `sql` it is noted. */
+static const char *named(const char *name, const char *sql)
+{
+    pthread_mutex_lock(&names_lock);
+    int i = 0;
+    while (i < name_count && strcmp(names[i].name, name)) i++;
+    if (i == name_count && sql && i < NAMES_MAX && strlen(name) < sizeof names[i].name) {
+        strcpy(names[i].name, name);
+        names[name_count++].sql = sql;
+    }
+    const char *found = i < name_count ? names[i].sql : NULL;
+    pthread_mutex_unlock(&names_lock);
+    return found;
+}
+
+PGresult *PQexec(PGconn *db, const char *sql)
+{
+    meet(sql);
+    return RUN_BETWEEN_STRIKES(REAL(PQexec)(db, sql));
+}
+
+PGresult *PQprepare(PGconn *db, const char *name, const char *sql, int count, const Oid *types)
+{
+    named(name, sql);
+    return RUN_BETWEEN_STRIKES(REAL(PQprepare)(db, name, sql, count, types));
+}
+
+PGresult *PQexecPrepared(PGconn *db, const char *name, int count, const char *const *values, const int *lengths,
+                         const int *formats, int binary)
+{
+    meet(named(name, NULL));
+    return RUN_BETWEEN_STRIKES(REAL(PQexecPrepared)(db, name, count, values, lengths, formats, binary));
 }
 
 /* ---- clock -------------------------------------------------------------------------------------------------------------- */

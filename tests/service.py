@@ -1,5 +1,6 @@
 """Starts and stops the real program for tests, each time in a data folder and on a port of its own."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -74,8 +75,9 @@ class Service:
         while time.monotonic() < deadline:
             self.port = self.told_port(told)
             assert self.process.poll() is None, self.log.read_text()
-            if self.port and requests.get(self.url + "/readyz", timeout=5).ok:
-                return self
+            with contextlib.suppress(requests.ConnectionError):  # it may end just now
+                if self.port and requests.get(self.url + "/readyz", timeout=5).ok:
+                    return self
             time.sleep(0.02)
         raise AssertionError("the service did not become ready:\n" + self.log.read_text())
 

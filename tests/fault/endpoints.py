@@ -151,7 +151,7 @@ class Cast:
     # What a call uses up is made anew before each, while nothing fails.
 
     def new_link(self):
-        made = json.loads(command("account", "link", self.actor.account_id, data=self.service.data))
+        made = json.loads(command("account", "link", self.actor.account_id, data=self.service.data, store=self.service.store))
         return token_of(made)
 
     def new_session(self):

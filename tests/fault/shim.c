@@ -186,7 +186,15 @@ static bool is_kind(int fd, mode_t kind)
 
 static bool strike_file(enum call_class class, int fd) { return control && atomic_load(&control->classes) & class && is_kind(fd, S_IFREG) && strike(class); }
 
-static bool strike_socket(enum call_class class, int fd) { return control && atomic_load(&control->classes) & class && is_kind(fd, S_IFSOCK) && strike(class); }
+static bool strike_socket(enum call_class class, int fd)
+{
+    if (!control || !(atomic_load(&control->classes) & class) || !is_kind(fd, S_IFSOCK) || !strike(class)) return false;
+    if (errno == ECONNRESET) { /* such a connection is of no use in either direction: libpq would wait to read */
+        REAL(shutdown)(fd, SHUT_RDWR);
+        errno = ECONNRESET;
+    }
+    return true;
+}
 
 /* ---- memory ---------------------------------------------------------------------------------------------------------- */
 
@@ -294,16 +302,16 @@ int open64(const char *path, int flags, ...)
     return strike_open(path, flags) ? -1 : REAL(open)(path, flags, mode);
 }
 
-ssize_t send(int fd, const void *data, size_t bytes, int flags) { return strike(SEND) ? -1 : REAL(send)(fd, data, bytes, flags); }
+ssize_t send(int fd, const void *data, size_t bytes, int flags) { return strike_socket(SEND, fd) ? -1 : REAL(send)(fd, data, bytes, flags); }
 
 ssize_t sendto(int fd, const void *data, size_t bytes, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_bytes)
 {
-    return strike(SEND) ? -1 : REAL(sendto)(fd, data, bytes, flags, to, to_bytes);
+    return strike_socket(SEND, fd) ? -1 : REAL(sendto)(fd, data, bytes, flags, to, to_bytes);
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { return strike(SEND) ? -1 : REAL(sendmsg)(fd, message, flags); }
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { return strike_socket(SEND, fd) ? -1 : REAL(sendmsg)(fd, message, flags); }
 
-ssize_t recv(int fd, void *data, size_t bytes, int flags) { return strike(RECEIVE) ? -1 : REAL(recv)(fd, data, bytes, flags); }
+ssize_t recv(int fd, void *data, size_t bytes, int flags) { return strike_socket(RECEIVE, fd) ? -1 : REAL(recv)(fd, data, bytes, flags); }
 
 int accept4(int fd, __SOCKADDR_ARG peer, socklen_t *peer_bytes, int flags)
 {

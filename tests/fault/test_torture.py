@@ -8,6 +8,7 @@ import time
 import pytest
 from endpoints import purchase
 from faults import ALLOC, DISK, FAIL, FOR_EVER, SYNC, WRITE, FaultyService, check_books, open_books, unfinished
+from postgres import Postgres
 from service import Service, available, extract, get, held, poll
 from torture import Torture, torture_commands, torture_start
 
@@ -33,6 +34,25 @@ def test_first_calls_of_each_kind(torture, kind):
     for name in ("extract", "key-create", "page"):
         torture.run(torture.cast.cases[name], kind, most=3)
     assert not torture.wrong
+
+
+@pytest.fixture(scope="module")
+def postgres_torture(tmp_path_factory):
+    server = Postgres()
+    made = Torture(tmp_path_factory.mktemp("postgres"), ["--deadline-ms=1500"], say=lambda _: None, store=server.place())
+    yield made
+    made.stop()
+    server.remove()
+
+
+@pytest.mark.parametrize("kind", ["sql", "send", "receive"])
+def test_first_calls_of_each_kind_on_postgres(postgres_torture, kind):
+    """A COMMIT whose answer is lost is among them."""
+    postgres_torture.wrong.clear()
+    for name in ("extract-key", "stripe-purchase"):
+        postgres_torture.run(postgres_torture.cast.cases[name], kind, most=12)
+    assert not postgres_torture.wrong
+    assert postgres_torture.points["error"] > 0
 
 
 def test_start_under_fire(tmp_path):

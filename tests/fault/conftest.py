@@ -3,6 +3,7 @@ of its own, so whatever REFRACTR_BINARY says, these tests run build/refractr."""
 
 import subprocess
 
+import faults  # noqa: F401  (puts tests/ and tests/web on the path)
 import pytest
 import service
 

@@ -145,17 +145,19 @@ struct api *api_open(const struct api_options *options, struct error *e)
 
 void api_finish(struct api *api)
 {
-    worker_close(api->desk);
-    worker_close(api->passwords);
-    worker_close(api->payments);
-    worker_close(api->readers);
-    api->desk = api->passwords = api->payments = api->readers = NULL;
+    worker_stop(api->desk);
+    worker_stop(api->passwords);
+    worker_stop(api->payments);
+    worker_stop(api->readers);
 }
 
 void api_close(struct api *api)
 {
     if (!api) return;
-    api_finish(api);
+    worker_close(api->desk);
+    worker_close(api->passwords);
+    worker_close(api->payments);
+    worker_close(api->readers);
     json_decref(api->examples);
     free(api->routes);
     free(api);

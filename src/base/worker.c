@@ -13,7 +13,7 @@ struct worker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool closing;
+    bool closing, ended;
     int first, used, limit;
     struct task tasks[]; /* limit */
 };
@@ -53,14 +53,21 @@ struct worker *worker_open(int queue_limit)
     return NULL;
 }
 
-void worker_close(struct worker *w)
+void worker_stop(struct worker *w)
 {
-    if (!w) return;
+    if (!w || w->ended) return;
     pthread_mutex_lock(&w->lock);
     w->closing = true;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
+    w->ended = true;
+}
+
+void worker_close(struct worker *w)
+{
+    if (!w) return;
+    worker_stop(w);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
     free(w);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/uuid.h"
+#include "base/worker.h"
 
 static void error_fills_and_returns_false(void **state)
 {
@@ -138,6 +139,22 @@ static void log_threshold_holds(void **state)
     assert_non_null(strstr(out, "loud"));
 }
 
+static void count(void *arg) { ++*(int *)arg; }
+
+static void worker_refuses_once_stopped(void **state)
+{
+    int ran = 0;
+    struct worker *worker = worker_open(2);
+    (void)state;
+    assert_non_null(worker);
+    assert_true(worker_post(worker, count, &ran));
+    worker_stop(worker);
+    assert_int_equal(ran, 1);
+    assert_false(worker_post(worker, count, &ran)); /* whoever still holds it is told so */
+    worker_close(worker);
+    assert_int_equal(ran, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,7 +162,7 @@ int main(void)
         cmocka_unit_test(error_codes_read_back),         cmocka_unit_test(clock_writes_iso),
         cmocka_unit_test(uuids_differ_and_sort_by_time), cmocka_unit_test(uuid_form_is_checked),
         cmocka_unit_test(log_line_is_json_whatever_it_holds), cmocka_unit_test(log_line_too_long_stays_json),
-        cmocka_unit_test(log_threshold_holds),
+        cmocka_unit_test(log_threshold_holds), cmocka_unit_test(worker_refuses_once_stopped),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

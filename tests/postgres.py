@@ -12,15 +12,19 @@ TOOL = ROOT / "tools" / "postgres.sh"
 
 
 class Postgres:
-    """Settings are "name=value" of postgresql.conf. Commits wait for no disk unless `durable`."""
+    """Settings are "name=value" of postgresql.conf. Commits wait for no disk unless `durable`. `follows`: it is a standby of
+    that server until promoted."""
 
-    def __init__(self, *settings, durable=False):
+    def __init__(self, *settings, durable=False, follows=None):
         self.settings = [*settings, *([] if durable else ["fsync=off"])]
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="refractr-postgres-"))
         self.folder.chmod(0o755)
         self.numbers = itertools.count(1)
         self.url = None
-        self.start()
+        if follows:
+            self.url = self.tool("follow", follows.url, *self.settings)
+        else:
+            self.start()
 
     def tool(self, *args):
         done = subprocess.run([TOOL, args[0], self.folder, *args[1:]], capture_output=True, text=True, timeout=120)
@@ -30,12 +34,21 @@ class Postgres:
     def start(self):
         self.url = self.tool("start", *self.settings)
 
+    def start_unseen(self):
+        """On no port; the URL of its socket."""
+        self.tool("start", *self.settings, "listen_addresses=")
+        return f"postgresql://refractr@/postgres?host={self.folder}&port={self.url.rsplit(':', 1)[1].split('/')[0]}"
+
     def stop(self, mode="fast"):
         """`immediate`: as a crash would."""
         self.tool("stop", mode)
 
-    def signal(self, name):
-        self.tool("signal", name)
+    def kill(self):
+        """As if its machine had died: no process of it does anything any more."""
+        self.tool("kill")
+
+    def promote(self):
+        self.tool("promote")
 
     def sql(self, text, url=None):
         """Runs SQL; what it answers, a line per row, values separated by |."""

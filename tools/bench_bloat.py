@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 from bench_scale import CREDITS, Bench, load, say, settled  # noqa: E402
 
-TABLES = ["accounts", "open_jobs", "jobs", "usage", "ledger", "idempotency_keys", "permits", "nodes"]
+TABLES = ["accounts", "open_jobs", "jobs", "usage", "ledger", "idempotency_keys", "permits", "nodes", "commits"]
 SETTING = "autovacuum_naptime=10s"
 
 SIZES = """SELECT c.relname, pg_table_size(c.oid), pg_indexes_size(c.oid), s.n_live_tup, s.n_dead_tup,

@@ -3,8 +3,10 @@
 # beside whatever the system runs. Its log is DIR/log.
 #
 #   tools/postgres.sh start DIR [SETTING=VALUE...]   makes the cluster when DIR has none, starts it, prints its URL
+#   tools/postgres.sh follow DIR URL [SETTING=VALUE...]   makes DIR a standby of the server there, starts it, prints its URL
+#   tools/postgres.sh promote DIR                    the standby accepts writes from now on
 #   tools/postgres.sh stop DIR [fast|immediate]      (immediate: as if it had crashed)
-#   tools/postgres.sh signal DIR SIGNAL              to the server's first process (KILL, STOP, CONT)
+#   tools/postgres.sh kill DIR                       kill -9 to all its processes: as if its machine had died
 #   tools/postgres.sh bin                            prints the folder of the server's programs
 set -eu
 
@@ -16,12 +18,23 @@ unprivileged() {
     if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }
 
+folder() {
+    mkdir -p "$1/data"
+    chmod 700 "$1/data"
+    [ "$(id -u)" != 0 ] || chown -R postgres "$1"
+}
+
+follow() {
+    folder "$1"
+    (cd "$1" && unprivileged "$bin/pg_basebackup" -D "$1/data" -d "$2" --checkpoint=fast --write-recovery-conf --no-sync \
+        >"$1/basebackup.log" 2>&1) || { cat "$1/basebackup.log" >&2; exit 1; }
+}
+
 start() {
     dir=$1
     shift
     if [ ! -f "$dir/data/PG_VERSION" ]; then
-        mkdir -p "$dir/data"
-        [ "$(id -u)" != 0 ] || chown -R postgres "$dir"
+        folder "$dir"
         (cd "$dir" && unprivileged "$bin/initdb" -D "$dir/data" -U refractr --auth=trust --encoding=UTF8 --locale=C \
             --no-sync >"$dir/initdb.log" 2>&1) || { cat "$dir/initdb.log" >&2; exit 1; }
     fi
@@ -38,8 +51,15 @@ start() {
 
 case ${1:-} in
 start) shift; start "$@" ;;
+follow) dir=$2 && follow "$dir" "$3" && shift 3 && start "$dir" "$@" ;;
 stop) cd "$2" && unprivileged "$bin/pg_ctl" -D "$2/data" -w -t 60 -m "${3:-fast}" stop >/dev/null ;;
-signal) kill -s "$3" "$(head -n 1 "$2/data/postmaster.pid")" ;;
+kill)
+    first=$(head -n 1 "$2/data/postmaster.pid")
+    children=$(pgrep -P "$first")
+    kill -s KILL "$first"
+    kill -s KILL $children 2>/dev/null || : # one may just have ended
+    ;;
+promote) cd "$2" && unprivileged "$bin/pg_ctl" -D "$2/data" -w -t 60 promote >/dev/null ;;
 bin) echo "$bin" ;;
-*) sed -n '2,9p' "$0" >&2; exit 2 ;;
+*) sed -n '2,11p' "$0" >&2; exit 2 ;;
 esac

@@ -5,10 +5,11 @@
  * be reached only the writer and the heartbeat try, once per pause, and pauses grow to 2 s; everybody else, the HTTP thread
  * first of all, is told so at once.
  *
- * The one thing that cannot be tried again blindly is a COMMIT whose answer never came. The transaction's number was
- * learned before, and the server is asked by it what became of the transaction, for as long as a lease lasts. Only after
- * that the batch counts as failed, and this process stops being the node it was: what it may have written without
- * knowing then belongs to nobody and runs elsewhere. */
+ * The one thing that cannot be tried again blindly is a COMMIT whose answer never came. Every transaction writes its number
+ * into this process's row of `commits`; the number found there afterwards tells what became of it, on the same server or
+ * on the standby that took over. (The server's own numbers of transactions do not: those it lost it gives again.) That is
+ * asked for as long as a lease lasts. Only after that the batch counts as failed, and this process stops being the node it
+ * was: what it may have written without knowing then belongs to nobody and runs elsewhere. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,7 +302,7 @@ size_t pg_copy_bytes(const PGresult *r, int row, int column, unsigned char *out,
 
 bool pg_begin(struct pg_connection *c, struct error *e)
 {
-    c->xid[0] = '\0';
+    c->number++;
     c->in_doubt = false;
     c->sqlstate[0] = '\0';
     if (!pg_connect(c, e)) return false;
@@ -337,18 +338,17 @@ bool pg_settle_doubt(struct pg_connection *c, struct error *e)
     const struct timespec pause = {.tv_nsec = DOUBT_PAUSE_MS * NS_PER_MS};
     int64_t until_ns = clock_monotonic_ns() + STORE_LEASE_S * NS_PER_S;
     c->in_doubt = false;
-    while (c->xid[0] && clock_monotonic_ns() < until_ns) {
+    while (clock_monotonic_ns() < until_ns) {
         struct error ignored;
-        PGresult *r = pg_query(c, PG_XACT_STATUS, &ignored, c->xid);
-        const char *status = r && PQntuples(r) == 1 ? pg_text(r, 0, 0) : NULL;
-        bool committed = status && !strcmp(status, "committed"), aborted = status && !strcmp(status, "aborted");
-        PQclear(r);
-        if (committed) return true;
-        if (aborted) return error_set(e, ERR_STORE_UNAVAILABLE, "", "the store's connection broke; try again");
+        int64_t last;
+        bool found;
+        if (pg_run_returning(c, &last, &found, &ignored, PG_COMMIT_LAST, c->owner->process) && found)
+            return last == c->number || error_set(e, ERR_STORE_UNAVAILABLE, "", "the store's connection broke; try again");
         (void)nanosleep(&pause, NULL);
     }
     atomic_store(&c->owner->node, 0);
-    log_error(NULL, "store: what became of a commit is not known", LOG_STR("transaction", c->xid));
+    log_error(NULL, "store: what became of a commit is not known");
+    uuid_make(c->owner->process); /* the row may be held by that transaction for long */
     pg_disconnect(c);
     return false;
 }
@@ -381,6 +381,7 @@ static struct backend *backend_new(const struct store_options *options, struct e
     struct backend *b = calloc(1, sizeof *b);
     if (!b) return error_set(e, ERR_STORE_UNAVAILABLE, "", "out of memory"), NULL;
     snprintf(b->url, sizeof b->url, "%s", options->url);
+    uuid_make(b->process);
     b->synchronous = options->durability == DURABILITY_FULL;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->returned, NULL);

@@ -215,12 +215,9 @@ static bool lock_accounts(struct pg_connection *c, const struct job_writes *jobs
     for (struct store_write *w = jobs->inserts; w; w = w->next)
         pg_array_text(&accounts, ((struct store_job_insert *)w)->account_id);
     for (struct store_write *w = jobs->settles; w; w = w->next) pg_array_text(&ids, ((struct store_job_settle *)w)->id);
-    PGresult *r = pg_query(c, PG_BATCH_LOCK, e, &accounts, &ids);
-    if (r) pg_copy(r, 0, 0, c->xid, sizeof c->xid);
+    bool ok = pg_run(c, NULL, e, PG_BATCH_LOCK, &accounts, &ids, c->owner->process, c->number);
     pg_array_free(&accounts);
     pg_array_free(&ids);
-    bool ok = r != NULL;
-    PQclear(r);
     return ok;
 }
 
@@ -292,19 +289,10 @@ static void run_job_writes(struct pg_connection *c, struct job_writes *jobs)
 
 /* ---- everything else -------------------------------------------------------------------------------------------------------- */
 
-static bool note_xid(struct pg_connection *c, struct error *e)
-{
-    PGresult *r = pg_query(c, PG_XACT_ID, e);
-    if (r) pg_copy(r, 0, 0, c->xid, sizeof c->xid);
-    bool ok = r != NULL;
-    PQclear(r);
-    return ok;
-}
-
 static bool run_alone(struct pg_connection *c, struct store_write *write, struct error *e)
 {
     if (!pg_begin(c, e)) return false;
-    if (!postgres_run(c, write, e) || !note_xid(c, e)) {
+    if (!postgres_run(c, write, e) || !pg_run(c, NULL, e, PG_COMMIT_MARK, c->owner->process, c->number)) {
         pg_rollback(c);
         return false;
     }

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/uuid.h"
 #include "store/backend.h"
 #include "store/postgres_sql.h"
 
@@ -30,7 +31,7 @@ struct pg_connection {
     bool prepared[PG_COUNT];   /* when first needed, kept as long as the connection */
     bool holds_lock;           /* of the node that sends webhooks */
     bool asynchronous;         /* its commits do not wait for the disk */
-    char xid[24];              /* of the transaction under way, "" when it is not known */
+    int64_t number;            /* of the transaction under way, as it stands in `commits` */
     char sqlstate[6];          /* of the last error, "" when there was none or the connection broke */
     struct pg_connection *next; /* in the pool of readers */
 };
@@ -40,6 +41,7 @@ enum { PG_READERS_MAX = 6, PG_URL_CHARS = 4000 };
 struct backend {
     char url[PG_URL_CHARS];
     bool synchronous;          /* commits wait for the server's disk */
+    char process[UUID_CHARS + 1]; /* this one, in `commits` */
     bool opened;               /* from then on an error's details go to the log, not to whoever asks */
     struct pg_connection writer;
     struct pg_connection sender; /* holds the lock of the node that sends webhooks */

@@ -30,7 +30,7 @@ static bool beat(struct backend *b, const char *name, const char *role, bool *re
     *rejoined = false;
     if (!pg_connect(c, e) || !quickly(c, e)) return false;
     atomic_store(&b->beats, true);
-    bool ok = node == 0 || pg_run(c, &changes, e, PG_NODE_BEAT, node);
+    bool ok = node == 0 || pg_run(c, &changes, e, PG_NODE_BEAT, node, name);
     if (ok && changes == 0) {
         ok = pg_run_returning(c, &id, &found, e, PG_NODE_JOIN, name, role);
         if (ok) atomic_store(&b->node, id);

@@ -116,8 +116,16 @@ static const char *const first_step[] = {
     NULL,
 };
 
+static const char *const second_step[] = {
+    /* The last transaction that each process committed. */
+    "CREATE TABLE commits (writer uuid PRIMARY KEY, number bigint NOT NULL, at timestamptz NOT NULL)"
+    "  WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,"
+    "  autovacuum_vacuum_cost_delay = 0)",
+    NULL,
+};
+
 /* Step i takes a database of version i to i + 1. Steps are never edited once released; add another. */
-static const char *const *const schema_steps[] = {first_step};
+static const char *const *const schema_steps[] = {first_step, second_step};
 
 enum { SCHEMA_VERSION = sizeof schema_steps / sizeof schema_steps[0] };
 

@@ -13,6 +13,11 @@
 /* `state + 0 = 1` where rows are named by their ids: with `state = 1` the planner reads all that run, and all the dead rows of
  * those that ran since the last vacuum, through the index that is for them. */
 
+/* A process's row of `commits`, made when it is not there. */
+#define PG_MARK(writer, number, set) \
+    "INSERT INTO commits AS c (writer, number, at) VALUES (" writer "::uuid, " number ", clock_timestamp()) " \
+    "ON CONFLICT (writer) DO UPDATE SET " set "at = excluded.at"
+
 /* clang-format off */
 #define PG_TABLE(X) \
     X(ACCOUNT_ADD, "tti", "INSERT INTO accounts (id, name, created_ms, balance, held) VALUES ($1, $2, $3, 0, 0)") \
@@ -32,12 +37,15 @@
     X(KEY_LIST, "t", "SELECT " PG_KEY_COLUMNS " FROM api_keys WHERE $1 IS NULL OR account_id = $1 ORDER BY id") \
     \
     /* The accounts of a batch, locked in one order whatever else runs: no two batches can wait for each other. $1: accounts
-     * of inserts, $2: jobs of settlements. The transaction's number tells what became of a commit nobody heard of. */ \
-    X(BATCH_LOCK, "TT", "SELECT pg_current_xact_id()::text, (SELECT count(*) FROM (SELECT id FROM accounts WHERE id IN " \
+     * of inserts, $2: jobs of settlements; $3, $4 as below. */ \
+    X(BATCH_LOCK, "TTti", "WITH mark AS (" PG_MARK("$3", "$4", "number = excluded.number, ") ")" \
+        "SELECT count(*) FROM (SELECT id FROM accounts WHERE id IN " \
         "(SELECT unnest($1) UNION SELECT account_id FROM open_jobs WHERE id = ANY($2::uuid[])) " \
-        "ORDER BY id FOR NO KEY UPDATE) locked)") \
-    X(XACT_ID, "", "SELECT pg_current_xact_id_if_assigned()::text") \
-    X(XACT_STATUS, "t", "SELECT pg_xact_status($1::xid8)") \
+        "ORDER BY id FOR NO KEY UPDATE) locked") \
+    /* Writes into the transaction which one of this process's ($1) it is ($2): what is there after a lost connection is the \
+     * last one that was committed. Who asks waits for the row, and so until the one in doubt has ended. */ \
+    X(COMMIT_MARK, "ti", PG_MARK("$1", "$2", "number = excluded.number, ")) \
+    X(COMMIT_LAST, "t", PG_MARK("$1", "0", "") " RETURNING number") \
     \
     /* $1 ids, $2 accounts, $3 running, $4 details, $5 created, $6 idempotency keys, $7 body hashes, $8 webhook URLs, \
      * $9 webhook keys, $10 templates, $11 texts; $12 this node. Per job: 0 made (and what its account may still spend), \
@@ -126,9 +134,12 @@
         "LEFT JOIN (SELECT account_id, count(*) AS open FROM open_jobs GROUP BY account_id) h ON h.account_id = a.id " \
         "WHERE a.balance <> coalesce(l.total, 0) OR a.held <> coalesce(h.open, 0) LIMIT 1") \
     \
-    X(NODE_JOIN, "tt", "WITH dead AS (DELETE FROM nodes WHERE seen < clock_timestamp() - interval '1 day') " \
+    X(NODE_JOIN, "tt", "WITH dead AS (DELETE FROM nodes WHERE seen < clock_timestamp() - interval '1 day')," \
+        "left_behind AS (DELETE FROM commits WHERE at < clock_timestamp() - interval '1 day') " \
         "INSERT INTO nodes (name, role, seen) VALUES ($1, $2, clock_timestamp()) RETURNING id") \
-    X(NODE_BEAT, "i", "UPDATE nodes SET seen = clock_timestamp() WHERE id = $1 AND seen > clock_timestamp() - " PG_LEASE) \
+    /* By its name too: a number given shortly before a failover may be given again after it. */ \
+    X(NODE_BEAT, "it", "UPDATE nodes SET seen = clock_timestamp() WHERE id = $1 AND name = $2 " \
+        "AND seen > clock_timestamp() - " PG_LEASE) \
     X(NODE_LEAVE, "i", "DELETE FROM nodes WHERE id = $1") \
     /* $1 this node, $2 how many, $3 the account served last. `line`: accounts with waiting jobs, found one after the other \
      * in the index, from the one after $3 on, $2 at most; `wrapped`: those before it. `wanted`: the first jobs of each, all \

@@ -10,18 +10,20 @@ struct backup_options {
 
 static const struct option_row rows[] = {OPTIONS_WHERE(struct backup_options)};
 static const struct command_line backup_command = {
-    .usage = "refractr backup FILE [--data DIR]",
+    .usage = "refractr backup FILE [--data DIR | --store URL]",
     .about = "Writes a checked copy of everything in the data folder to FILE, which must not exist, as it stood at one moment.\n"
-             "The service may run meanwhile. Prints one JSON object. `refractr restore` puts the copy back.",
+             "The service may run meanwhile. Prints one JSON object. `refractr restore` puts the copy back.\n"
+             "A PostgreSQL store is refused: its own pg_dump copies it.",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .words_min = 1,
     .words_max = 1,
 };
 static const struct command_line restore_command = {
-    .usage = "refractr restore FILE [--data DIR]",
+    .usage = "refractr restore FILE [--data DIR | --store URL]",
     .about = "Checks FILE, made by `refractr backup`, and makes it the database of the data folder, which must not have one yet;\n"
-             "no service may use the folder. Prints one JSON object. Jobs that were unfinished run when the service starts.",
+             "no service may use the folder. Prints one JSON object. Jobs that were unfinished run when the service starts.\n"
+             "A PostgreSQL store is refused: its own pg_restore brings back what pg_dump copied.",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .words_min = 1,

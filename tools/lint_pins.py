@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ["*/requirements*.txt", "*/*/requirements*.txt", "eval/rivals.txt"]  # below the root, but for build/
+REQUIREMENTS = ["*/requirements*.txt", "*/*/requirements*.txt", "eval/*.txt"]  # below the root, but for build/
 PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[\w.+]+$")
 EXACT = re.compile(r"(npm:@?[\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$")
 INSTALL = re.compile(r"pip\S* install [^\n]*?(?<![\w./-])([A-Za-z][\w-]*)(==\S+)?\s*$")

@@ -100,10 +100,10 @@ static bool set_up(struct pg_connection *c, struct error *e)
 
 bool pg_connect(struct pg_connection *c, struct error *e)
 {
-    /* What stands before dbname is a default, which the URL may change. */
+    /* What stands before dbname is a default, which the URL may change. A machine that vanished is given up within 15 s. */
     static const char *const keys[] = {"application_name", "connect_timeout", "tcp_user_timeout", "keepalives_idle",
-                                       "target_session_attrs", "dbname", NULL};
-    const char *values[] = {"refractr", "3", "10000", "10", "read-write", c->owner->url, NULL};
+                                       "keepalives_interval", "keepalives_count", "target_session_attrs", "dbname", NULL};
+    const char *values[] = {"refractr", "3", "10000", "6", "3", "3", "read-write", c->owner->url, NULL};
     struct backend *b = c->owner;
     if (c->db) return true;
     bool others_try = !c->probes && atomic_load(&b->beats) && atomic_load(&b->down_ms) > 0;

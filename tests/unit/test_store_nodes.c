@@ -245,6 +245,17 @@ static void a_node_that_was_thought_dead_is_a_new_one(void **state)
     assert_int_equal(take(f, f->node[1], 1, "").count, 1);
 }
 
+/* As after a failover that lost the row of one node and gave its number to the next. */
+static void a_number_that_is_anothers_now_keeps_nobody_alive(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    bool rejoined;
+    assert_false(place_refuses(&f->place, "UPDATE nodes SET name = 'another' WHERE id = 1"));
+    assert_true(store_node_beat(f->node[0], "test/1", "all", &rejoined, &e));
+    assert_true(rejoined);
+}
+
 struct ended {
     int count;
     int64_t remaining;
@@ -326,6 +337,7 @@ int main(void)
         TEST(no_job_is_taken_twice),
         TEST(a_living_nodes_jobs_stay_and_a_dead_ones_run_elsewhere),
         TEST(a_node_that_was_thought_dead_is_a_new_one),
+        TEST(a_number_that_is_anothers_now_keeps_nobody_alive),
         TEST(only_what_has_ended_is_told),
         TEST(permits_are_never_more_than_the_window_holds),
     };

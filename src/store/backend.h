@@ -19,7 +19,9 @@ struct backend_ops {
     /* Runs the writes of the list and commits; each write's `ok` (and `error`) tells what became of it, one that fails
      * leaves the others alone. The list may come back in another order. False: nothing of it has happened, `e` says why. */
     bool (*batch)(struct backend *b, struct store_write **batch, struct error *e);
-    void (*idle)(struct backend *b); /* nothing was written for a while: time for housekeeping */
+    /* The answers to a batch are out: housekeeping that must be done whoever waits. `thorough`: all there is, since nothing
+     * was written for a second, or since the batch failed, perhaps for want of room. */
+    void (*keep_house)(struct backend *b, bool thorough);
 
     bool (*account_read)(struct backend *b, const char *account_id, struct store_account *out, struct error *e);
     bool (*key_find)(struct backend *b, const unsigned char *hash, struct store_key *out, struct error *e);

@@ -415,14 +415,14 @@ static bool backend_migrate(const struct store_options *options, int *from, int 
     return ok;
 }
 
-static void backend_idle(struct backend *b) { (void)b; } /* the server keeps house by itself */
+static void keep_house(struct backend *b, bool thorough) { (void)b, (void)thorough; } /* the server does that by itself */
 
 const struct backend_ops postgres_backend = {
     .open = backend_open,
     .migrate = backend_migrate,
     .close = backend_close,
     .batch = postgres_batch,
-    .idle = backend_idle,
+    .keep_house = keep_house,
     .account_read = postgres_account_read,
     .key_find = postgres_key_find,
     .job_read = postgres_job_read,

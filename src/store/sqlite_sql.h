@@ -22,10 +22,10 @@
     X(BALANCE_ADD, "UPDATE accounts SET balance = balance + ?2 WHERE id = ?1 AND balance + ?2 - held >= 0 " \
                    "RETURNING balance") \
     X(LEDGER_ADD, "INSERT INTO ledger (account_id, amount, kind, job_id, note, created_ms) VALUES (?, ?, ?, ?, ?, ?)") \
-    X(HOLD, "UPDATE accounts SET held = held + 1 WHERE id = ? AND balance - held >= 1 " \
-            "RETURNING balance - held") \
-    X(RELEASE_HOLD, "UPDATE accounts SET held = held - 1 WHERE id = ? RETURNING balance - held") \
-    X(CAPTURE, "UPDATE accounts SET held = held - 1, balance = balance - 1 WHERE id = ? RETURNING balance - held") \
+    X(HOLD, "UPDATE accounts SET held = held + 1 WHERE id = ? AND balance - held >= 1") \
+    X(RELEASE_HOLD, "UPDATE accounts SET held = held - 1 WHERE id = ?") \
+    X(CAPTURE, "UPDATE accounts SET held = held - 1, balance = balance - 1 WHERE id = ?") \
+    X(CREDITS_LEFT, "SELECT balance - held FROM accounts WHERE id = ?") \
     \
     X(KEY_ADD, "INSERT INTO api_keys (account_id, hash, prefix, name, created_ms) VALUES (?, ?, ?, ?, ?)") \
     X(KEY_REVOKE, "UPDATE api_keys SET revoked_ms = min(coalesce(revoked_ms, ?2), ?2) WHERE id = ?1 " \
@@ -42,11 +42,10 @@
     X(DOCUMENT_ADD, "INSERT INTO documents (job, template, text) VALUES (last_insert_rowid(), ?, ?)") \
     X(DOCUMENT_DROP, "DELETE FROM documents WHERE job = ?") \
     X(JOB_CLAIM, "UPDATE jobs SET state = 1, attempt = attempt + 1 WHERE id = ? AND state = 0 AND attempt = ?") \
-    X(JOB_SUCCEED, "UPDATE jobs SET state = 2, result = ?3, latency_ms = ?4, finished_ms = ?5, credits = 1 " \
-                   "WHERE id = ?1 AND state = 1 AND attempt = ?2 RETURNING seq, account_id") \
-    X(JOB_FAIL, "UPDATE jobs SET state = 3, error_code = ?3, error_param = ?4, error_message = ?5, latency_ms = ?6, " \
-                "finished_ms = ?7, idempotency_key = NULL " \
-                "WHERE id = ?1 AND state = 1 AND attempt = ?2 RETURNING seq, account_id") \
+    X(JOB_RUNNING, "SELECT seq, account_id FROM jobs WHERE id = ? AND state = 1 AND attempt = ?") \
+    X(JOB_SUCCEED, "UPDATE jobs SET state = 2, result = ?2, latency_ms = ?3, finished_ms = ?4, credits = 1 WHERE seq = ?1") \
+    X(JOB_FAIL, "UPDATE jobs SET state = 3, error_code = ?2, error_param = ?3, error_message = ?4, latency_ms = ?5, " \
+                "finished_ms = ?6, idempotency_key = NULL WHERE seq = ?1") \
     X(JOB_GET, "SELECT id, state, created_ms, finished_ms, latency_ms, credits, result, error_code, error_param, " \
                "error_message FROM jobs WHERE id = ? AND account_id = ?") \
     X(JOBS_OPEN, "SELECT j.id, j.account_id, j.attempt, j.details, j.created_ms, d.template, d.text " \

@@ -121,11 +121,23 @@ static bool idempotency_check(struct connection *c, struct store_job_insert *w, 
     return ok && (!expired || sql_run(c, sql_bind(c, SQL_JOB_LET_KEY_GO, e, "i", expired), NULL, e));
 }
 
+/* Runs a statement that changes the account's held credits. `changed` false: it did not apply. Asked for separately, what
+ * is left costs less than a RETURNING, for which SQLite opens a temporary table each time. */
+static bool change_held(struct connection *c, enum statement which, const char *account_id, bool *changed, int64_t *left,
+                        struct error *e)
+{
+    int changes;
+    if (!sql_run(c, sql_bind(c, which, e, "t", account_id), &changes, e)) return false;
+    *changed = changes == 1;
+    bool found;
+    return !*changed || sql_run_returning(c, sql_bind(c, SQL_CREDITS_LEFT, e, "t", account_id), left, &found, e);
+}
+
 static bool hold_credit(struct connection *c, const char *account_id, int64_t *remaining, struct error *e)
 {
-    bool found;
-    if (!sql_run_returning(c, sql_bind(c, SQL_HOLD, e, "t", account_id), remaining, &found, e)) return false;
-    if (found) return true;
+    bool held;
+    if (!change_held(c, SQL_HOLD, account_id, &held, remaining, e)) return false;
+    if (held) return true;
     return sqlite_require_account(c, account_id, e) &&
            error_set(e, ERR_NO_CREDITS, "", "the account has no credits left; see /billing/ for how to get more");
 }
@@ -159,18 +171,18 @@ static bool run_job_claim(struct connection *c, struct store_write *write, struc
 static bool finish_row(struct connection *c, struct store_job_settle *w, int64_t *seq,
                        char account_id[STORE_ID_CHARS + 1], struct error *e)
 {
-    sqlite3_stmt *s =
-        w->result ? sql_bind(c, SQL_JOB_SUCCEED, e, "titii", w->id, (int64_t)w->attempt, w->result, w->latency_ms, w->now_ms)
-                  : sql_bind(c, SQL_JOB_FAIL, e, "titttii", w->id, (int64_t)w->attempt,
-                             error_code_name(w->failure.code), w->failure.param, w->failure.message, w->latency_ms,
-                             w->now_ms);
+    sqlite3_stmt *s = sql_bind(c, SQL_JOB_RUNNING, e, "ti", w->id, (int64_t)w->attempt);
     bool ok = sql_step_row(c, s, &w->applied, e);
     if (ok && w->applied) {
         *seq = sqlite3_column_int64(s, 0);
         sql_copy_text(s, 1, account_id, STORE_ID_CHARS + 1);
     }
     if (s) sql_end(s);
-    return ok;
+    if (!ok || !w->applied) return ok;
+    s = w->result ? sql_bind(c, SQL_JOB_SUCCEED, e, "itii", *seq, w->result, w->latency_ms, w->now_ms)
+                  : sql_bind(c, SQL_JOB_FAIL, e, "itttii", *seq, error_code_name(w->failure.code), w->failure.param,
+                             w->failure.message, w->latency_ms, w->now_ms);
+    return sql_run(c, s, NULL, e);
 }
 
 static bool run_job_settle(struct connection *c, struct store_write *write, struct error *e)
@@ -183,8 +195,7 @@ static bool run_job_settle(struct connection *c, struct store_write *write, stru
     if (!finish_row(c, w, &seq, account_id, e)) return false;
     if (!w->applied) return true;
     if (!sql_run(c, sql_bind(c, SQL_DOCUMENT_DROP, e, "i", seq), NULL, e)) return false;
-    sqlite3_stmt *s = sql_bind(c, w->result ? SQL_CAPTURE : SQL_RELEASE_HOLD, e, "t", account_id);
-    if (!sql_run_returning(c, s, &w->credits_remaining, &found, e)) return false;
+    if (!change_held(c, w->result ? SQL_CAPTURE : SQL_RELEASE_HOLD, account_id, &found, &w->credits_remaining, e)) return false;
     if (!sqlite_job_ended(c, w, seq, account_id, e)) return false;
     return !w->result || sqlite_ledger_add(c, account_id, -1, "usage", w->id, NULL, w->now_ms, e);
 }

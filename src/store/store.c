@@ -40,7 +40,7 @@ static void wait_for_work(struct store *store)
             pthread_cond_wait(&store->wake, &store->lock);
         } else if (!cond_wait_until(&store->wake, &store->lock, idle_at)) {
             pthread_mutex_unlock(&store->lock);
-            store->ops->idle(store->backend);
+            store->ops->keep_house(store->backend, true);
             pthread_mutex_lock(&store->lock);
             rested = true;
         }
@@ -99,6 +99,7 @@ static void *writer_main(void *arg)
         if (!ok) log_error(NULL, "store: a batch was not committed", LOG_STR("error", e.message));
         batch_count(store, batch, clock_monotonic_ns() - began);
         batch_finish(batch, ok ? NULL : &e);
+        store->ops->keep_house(store->backend, !ok);
     }
     return NULL;
 }

@@ -1,8 +1,8 @@
 /* sender.c - the thread that sends: due deliveries -> curl's multi interface -> results, written down by the store.
  *
- *     loop: read what is due (not what is in flight) -> start transfers -> wait half a second or for the network
- *           -> each finished transfer: post its result; its slot is free again when that is committed
- * Only the sender's thread touches the slots, but for `state`, which the store's writer sets free. */
+ *     loop: free the slots whose result is stored -> read what is due (not what has a slot) -> start transfers
+ *           -> each finished transfer: post its result -> wait half a second or for the network
+ * Only the sender's thread touches the slots, but for `state`, which the store's writer sets to SLOT_WRITTEN. */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <sodium.h>

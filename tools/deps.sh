@@ -12,7 +12,7 @@ set -eu
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libjansson-dev libdnnl-dev libsqlite3-dev libsodium-dev
        libcurl4-openssl-dev libpq-dev zlib1g-dev uthash-dev python3-minimal python3-zxcvbn"
 test="$build libcmocka-dev python3 python3-venv curl nodejs nginx-light bubblewrap python3-seccomp postgresql-15"
-bench="$build curl wrk hey"
+bench="$build curl wrk"
 fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
 llama="$test cmake g++"

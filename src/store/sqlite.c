@@ -7,8 +7,8 @@
  *
  * With durability `normal` a commit does not wait for the disk. A thread of its own syncs the log ten times a second, so
  * a power loss undoes a tenth of a second at most, and a checkpoint, which must sync the log first, finds little to do:
- * measured on a cloud disk, 64 MiB of log held the writer up for 55 ms without and for 5 to 15 ms with it. Half of that is
- * one sync of the database, whatever its size: so a checkpoint comes late, and after the answers, not before them.
+ * measured on a cloud disk, 64 MiB of log held the writer up for 55 ms without and for 5 to 15 ms with it. Over half of that,
+ * in a trace, was two syncs, and a larger log takes no more of them: so a checkpoint comes late, and after the answers.
  *
  *     DIR/refractr.db          the database (with -wal and -shm while open)
  *     DIR/refractr.write       flock: writes or checkpoints now
@@ -498,7 +498,6 @@ static bool open_files(struct backend *b, const struct store_options *options, s
 static struct backend *backend_open(const struct store_options *options, struct error *e)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* its count of bytes, which nobody reads, costs a lock per allocation */
-
     struct backend *b = calloc(1, sizeof *b);
     if (!b) return error_set(e, ERR_STORE_UNAVAILABLE, "", "out of memory"), NULL;
     b->service = options->service;

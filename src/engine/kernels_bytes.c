@@ -1,18 +1,26 @@
 /* kernels_bytes.c - see kernels_bytes.h.
  *
- * A panel holds a table of its steps of eight k in the order in which they are taken, those first whose sums of four fit
- * 16 bits, then how many those are, then for every step two halves: its columns with their four bytes side by side; columns
- * past n are zeros. A tile of 4 rows by one panel keeps its 12 sums in registers. */
+ * One instruction multiplies a group, four k of a row of A, with four k of B's columns; it leaves sums of two products, which
+ * fit 16 bits, and another widens them to 32. Groups whose sums of two still fit 16 bits when they are added up, whatever A
+ * holds, make a set of four or two that is widened once. Sets are made for every panel when it is packed.
+ *
+ * A panel holds the k at which its groups begin, in the order in which they are taken: sets of four, sets of two, single
+ * groups; then where each of these ends; then the groups: for every column its four bytes side by side; columns past n are
+ * zeros. A tile of 4 rows by one panel keeps its 12 sums in registers. */
 #include "engine/kernels_bytes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 4, HALF = 4, STEP = 2 * HALF, LANES = 8, VECTORS = 3, PANEL = VECTORS * LANES, HALF_BYTES = PANEL * HALF };
-enum { LARGEST_A = 127, LARGEST_SUM = 32767 };
+enum { ROWS = 4, GROUP = 4, LANES = 8, VECTORS = 3, PANEL = VECTORS * LANES, GROUP_BYTES = PANEL * GROUP };
+enum { BY_FOUR, BY_TWO, BY_ONE, SETS, LARGEST_SET = 4, PAIRS = GROUP / 2 * PANEL };
+enum { LARGEST_A = 127, LARGEST_SUM = 32767 / LARGEST_A };
+
+static const size_t set_sizes[SETS] = {[BY_FOUR] = 4, [BY_TWO] = 2, [BY_ONE] = 1};
 
 static size_t panel_head(size_t k)
 {
-    return ((k / STEP + 1) * sizeof(uint16_t) + BYTES_ALIGN - 1) / BYTES_ALIGN * BYTES_ALIGN;
+    return ((k / GROUP + SETS) * sizeof(uint16_t) + BYTES_ALIGN - 1) / BYTES_ALIGN * BYTES_ALIGN;
 }
 
 static size_t panel_size(size_t k)
@@ -32,63 +40,105 @@ size_t bytes_packed_size(size_t n, size_t k)
 
 /* ---- packing ---------------------------------------------------------------------------------------------------------- */
 
-/* Whether every sum of four that the fast way makes of eight weights fits: those of k 0, 1, 4, 5 and of 2, 3, 6, 7. */
-static bool four_fit(const int8_t *weights)
+struct group {
+    int16_t sums[2 * PAIRS]; /* of every sum of two: its positive weights added up, then the same of its negative ones */
+    int16_t largest;         /* of these */
+    uint16_t at;             /* the first k */
+    bool taken;
+};
+
+static struct group describe(const int8_t *rows, size_t columns, size_t k, size_t at)
 {
-    for (size_t pair = 0; pair < HALF; pair += 2) {
-        const int8_t four[] = {weights[pair], weights[pair + 1], weights[HALF + pair], weights[HALF + pair + 1]};
-        int above = 0, below = 0;
-        for (size_t i = 0; i < sizeof four; i++) {
-            above += four[i] > 0 ? four[i] : 0;
-            below -= four[i] < 0 ? four[i] : 0;
+    struct group g = {.at = (uint16_t)at};
+    for (size_t pair = 0; pair < columns * GROUP / 2; pair++) {
+        const int8_t *two = rows + pair / 2 * k + at + pair % 2 * 2;
+        int above = (two[0] > 0 ? two[0] : 0) + (two[1] > 0 ? two[1] : 0);
+        g.sums[pair] = (int16_t)above;
+        g.sums[PAIRS + pair] = (int16_t)(above - two[0] - two[1]);
+    }
+    for (size_t i = 0; i < 2 * PAIRS; i++)
+        g.largest = g.sums[i] > g.largest ? g.sums[i] : g.largest;
+    return g;
+}
+
+static int largest_first(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    return x->largest != y->largest ? y->largest - x->largest : x->at - y->at;
+}
+
+static bool fits(const struct group *set, const struct group *g, size_t limit)
+{
+    int16_t largest = 0;
+    for (size_t i = 0; i < 2 * PAIRS; i++) {
+        int16_t sum = (int16_t)(set->sums[i] + g->sums[i]);
+        largest = sum > largest ? sum : largest;
+    }
+    return (size_t)largest <= limit;
+}
+
+static void add(struct group *set, const struct group *g)
+{
+    for (size_t i = 0; i < 2 * PAIRS; i++)
+        set->sums[i] = (int16_t)(set->sums[i] + g->sums[i]);
+}
+
+/* Makes a set of `size` from groups[0] and the largest others that fit, early ones only if they leave room for the rest.
+ * False, and nothing taken: there is none. */
+static bool make_set(uint16_t *order, struct group *groups, size_t count, size_t size)
+{
+    struct group set = groups[0], *members[LARGEST_SET] = {groups};
+    size_t found = 1;
+    for (size_t i = 1; i < count && found < size; i++) {
+        if (groups[i].taken || !fits(&set, &groups[i], LARGEST_SUM * (size + found + 1) / (2 * size)))
+            continue;
+        add(&set, &groups[i]);
+        members[found++] = &groups[i];
+    }
+    for (size_t i = 0; found == size && i < size; i++) {
+        members[i]->taken = true;
+        order[i] = members[i]->at;
+    }
+    return found == size;
+}
+
+static void order_groups(uint16_t *order, struct group *groups, size_t count)
+{
+    size_t done = 0;
+    for (size_t kind = 0; kind < SETS; kind++) {
+        for (size_t i = 0; i < count; i++) {
+            if (!groups[i].taken && make_set(order + done, groups + i, count - i, set_sizes[kind]))
+                done += set_sizes[kind];
         }
-        if (above * LARGEST_A > LARGEST_SUM || below * LARGEST_A > LARGEST_SUM)
-            return false;
+        order[count + kind] = (uint16_t)done;
     }
-    return true;
 }
 
-static bool step_fits(const int8_t *rows, size_t columns, size_t k, size_t at)
-{
-    for (size_t column = 0; column < columns; column++) {
-        if (!four_fit(rows + column * k + at))
-            return false;
-    }
-    return true;
-}
-
-static uint16_t order_steps(uint16_t *order, const int8_t *rows, size_t columns, size_t k)
-{
-    uint16_t fast = 0, slow = 0;
-    for (size_t at = 0; at < k; at += STEP) {
-        if (step_fits(rows, columns, k, at))
-            order[fast++] = (uint16_t)at;
-        else
-            order[k / STEP - ++slow] = (uint16_t)at;
-    }
-    return fast;
-}
-
-static void pack_panel(int8_t *panel, const int8_t *rows, size_t columns, size_t k)
+static void pack_panel(int8_t *panel, const int8_t *rows, size_t columns, size_t k, struct group *groups)
 {
     uint16_t *order = (uint16_t *)(void *)panel;
-    order[k / STEP] = order_steps(order, rows, columns, k);
     int8_t *out = panel + panel_head(k);
-    for (size_t half = 0; half < k / HALF; half++) {
-        size_t at = order[half / 2] + half % 2 * HALF;
-        for (size_t column = 0; column < PANEL; column++, out += HALF) {
+    for (size_t at = 0; at < k; at += GROUP)
+        groups[at / GROUP] = describe(rows, columns, k, at);
+    qsort(groups, k / GROUP, sizeof *groups, largest_first);
+    order_groups(order, groups, k / GROUP);
+    for (size_t i = 0; i < k / GROUP; i++) {
+        for (size_t column = 0; column < PANEL; column++, out += GROUP) {
             if (column < columns)
-                memcpy(out, rows + column * k + at, HALF);
+                memcpy(out, rows + column * k + order[i], GROUP);
             else
-                memset(out, 0, HALF);
+                memset(out, 0, GROUP);
         }
     }
 }
 
-void bytes_pack(int8_t *packed, const int8_t *rows, size_t n, size_t k)
+bool bytes_pack(int8_t *packed, const int8_t *rows, size_t n, size_t k)
 {
-    for (size_t j = 0; j < n; j += PANEL, packed += panel_size(k))
-        pack_panel(packed, rows + j * k, n - j < PANEL ? n - j : PANEL, k);
+    struct group *groups = calloc(k / GROUP, sizeof *groups);
+    for (size_t j = 0; groups && j < n; j += PANEL, packed += panel_size(k))
+        pack_panel(packed, rows + j * k, n - j < PANEL ? n - j : PANEL, k, groups);
+    free(groups);
+    return groups != NULL;
 }
 
 /* ---- multiplying ------------------------------------------------------------------------------------------------------ */
@@ -98,7 +148,7 @@ void bytes_pack(int8_t *packed, const int8_t *rows, size_t n, size_t k)
 
 bool bytes_suits(size_t n, size_t k)
 {
-    return __builtin_cpu_supports("avx2") && n % LANES == 0 && k % STEP == 0 && k <= UINT16_MAX;
+    return __builtin_cpu_supports("avx2") && n % LANES == 0 && k % GROUP == 0 && k <= UINT16_MAX;
 }
 
 #pragma GCC target("avx2")
@@ -111,43 +161,49 @@ __attribute__((always_inline)) static inline __m256i four_bytes(const uint8_t *a
     return _mm256_set1_epi32(four);
 }
 
-/* `rows` and `vectors` are constants wherever this is inlined, so that the sums are registers. */
+/* The groups of a panel in the order of `at` up to `end`, in sets of `size`, added to the sums of a tile. `rows`, `vectors` and
+ * `size` are constants wherever this is inlined, so that the sums are registers. */
+__attribute__((always_inline)) static inline void add_sets(__m256i sums[ROWS][VECTORS], const uint8_t *a, const int8_t *groups,
+                                                           const uint16_t *at, const uint16_t *end, size_t k, int rows,
+                                                           int vectors, int size)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    for (; at < end; at += size, groups += size * GROUP_BYTES) {
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            __m256i x[LARGEST_SET];
+#pragma GCC unroll 4
+            for (int i = 0; i < size; i++)
+                x[i] = four_bytes(a + (size_t)r * k + at[i]);
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++) {
+                const __m256i *weights = (const __m256i *)(const void *)groups + v;
+                __m256i set = _mm256_maddubs_epi16(x[0], weights[0]);
+#pragma GCC unroll 3
+                for (int i = 1; i < size; i++)
+                    set = _mm256_add_epi16(set, _mm256_maddubs_epi16(x[i], weights[i * VECTORS]));
+                sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(set, ones));
+            }
+        }
+    }
+}
+
 __attribute__((always_inline)) static inline void tile(const uint8_t *a, const int8_t *panel, int32_t *c, size_t n, size_t k,
                                                        int rows, int vectors)
 {
-    const __m256i ones = _mm256_set1_epi16(1);
-    const uint16_t *step = (const uint16_t *)(const void *)panel, *last = step + k / STEP, *fast = step + *last;
+    const uint16_t *order = (const uint16_t *)(const void *)panel, *ends = order + k / GROUP;
+    const int8_t *groups = panel + panel_head(k);
     __m256i sums[ROWS][VECTORS];
-    panel += panel_head(k);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
         for (int v = 0; v < vectors; v++)
             sums[r][v] = _mm256_setzero_si256();
     }
-    for (; step < fast; step++, panel += 2 * HALF_BYTES) {
-        const __m256i *first = (const __m256i *)(const void *)panel;
-        const __m256i *second = (const __m256i *)(const void *)(panel + HALF_BYTES);
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            __m256i x = four_bytes(a + (size_t)r * k + *step), y = four_bytes(a + (size_t)r * k + *step + HALF);
-#pragma GCC unroll 3
-            for (int v = 0; v < vectors; v++) {
-                __m256i fours = _mm256_add_epi16(_mm256_maddubs_epi16(x, first[v]), _mm256_maddubs_epi16(y, second[v]));
-                sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(fours, ones));
-            }
-        }
-    }
-    for (size_t half = 0; step < last; step += half, half ^= 1, panel += HALF_BYTES) {
-        const __m256i *only = (const __m256i *)(const void *)panel;
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            __m256i x = four_bytes(a + (size_t)r * k + *step + half * HALF);
-#pragma GCC unroll 3
-            for (int v = 0; v < vectors; v++)
-                sums[r][v] = _mm256_add_epi32(sums[r][v], _mm256_madd_epi16(_mm256_maddubs_epi16(x, only[v]), ones));
-        }
-    }
+    size_t fours = ends[BY_FOUR], twos = ends[BY_TWO], all = ends[BY_ONE];
+    add_sets(sums, a, groups, order, order + fours, k, rows, vectors, 4);
+    add_sets(sums, a, groups + fours * GROUP_BYTES, order + fours, order + twos, k, rows, vectors, 2);
+    add_sets(sums, a, groups + twos * GROUP_BYTES, order + twos, order + all, k, rows, vectors, 1);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3

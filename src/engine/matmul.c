@@ -238,12 +238,10 @@ struct packed *packed_open(struct matmuls *m, const int8_t *rows, size_t n, size
     }
     if (m->own_bytes && bytes_suits(n, k)) {
         p->panels = aligned_alloc(BYTES_ALIGN, bytes_packed_size(n, k));
-        if (p->panels) {
-            bytes_pack(p->panels, rows, n, k);
+        if (p->panels && bytes_pack(p->panels, rows, n, k))
             return p;
-        }
         error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Out of memory packing the weights.");
-        free(p);
+        packed_close(p);
         return NULL;
     }
     struct matmul_shape any = {MATMUL_BYTES, PACK_ROWS, n, k, k, n, 0, 0}, plain = any;

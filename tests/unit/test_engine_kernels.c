@@ -180,11 +180,12 @@ static void attention_weighs_the_values(void **state)
     free(scratch);
 }
 
-/* Weights so small that all sums of four fit, and larger ones: both ways of the product, whole and broken panels. */
+/* Weights that sums of eight and of four just fit and just do not, some columns all of one sign; whole and broken panels. */
 static void products_of_bytes_are_exact(void **state)
 {
     (void)state;
-    enum { M = 7, K = 64, MOST = 88 };
+    enum { M = 7, K = 68, MOST = 88 };
+    static const int sizes[] = {32, 33, 64, 65, 127};
     static _Alignas(64) uint8_t a[M * K];
     static _Alignas(64) int8_t rows[MOST * K];
     static int32_t c[M * MOST];
@@ -193,14 +194,17 @@ static void products_of_bytes_are_exact(void **state)
         skip();
     }
     for (size_t n = 8; n <= MOST; n += 8) {
-        for (size_t largest = 40; largest <= 127; largest += 29) {
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             int8_t *packed = aligned_alloc(BYTES_ALIGN, bytes_packed_size(n, K));
             assert_non_null(packed);
             for (size_t i = 0; i < sizeof a; i++)
                 a[i] = (uint8_t)(rand() % 3 ? 127 : rand() % 128);
-            for (size_t i = 0; i < n * K; i++)
-                rows[i] = (int8_t)(largest == 40 || rand() % 4 ? (rand() % 2 ? 1 : -1) * (int)largest : rand() % 255 - 127);
-            bytes_pack(packed, rows, n, K);
+            for (size_t i = 0; i < n * K; i++) {
+                size_t kind = i / K % 4; /* above zero, below zero, either, smaller ones */
+                int sign = kind == 0 || (kind > 1 && rand() % 2) ? 1 : -1, size = kind == 3 ? rand() % sizes[s] : sizes[s];
+                rows[i] = (int8_t)(sign * size);
+            }
+            assert_true(bytes_pack(packed, rows, n, K));
             bytes_multiply(a, packed, c, M, n, K);
             for (size_t i = 0; i < M * n; i++) {
                 int32_t sum = 0;

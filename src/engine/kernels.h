@@ -70,9 +70,9 @@ struct kernels {
     void (*multiply)(float *out, const float *left, size_t rows, const float *panels, size_t panel_count, size_t count);
     /* For every query a row of out: the values, weighed by the softmax (base 2) of its products with the keys. */
     void (*attend)(float *out, size_t out_stride, const struct attention *head);
-    /* out[i] = 2^(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES, readable in x); returns 1 / their
-     * sum. The relative error of a power of two is below 4e-6, here and in attend. */
-    float (*softmax_bfloat)(uint16_t *out, const float *x, size_t n, size_t padded);
+    /* out[i] = 2^(x[i] - max) for i < n, 0 for n <= i < padded (a multiple of KERNEL_LANES); returns 1 / their sum. Writes over
+     * x[n] up to x[padded]. The relative error of a power of two is below 4e-6, here and in attend. */
+    float (*softmax_bfloat)(uint16_t *out, float *x, size_t n, size_t padded);
     void (*scale)(float *out, const float *x, size_t n, float factor);
 };
 

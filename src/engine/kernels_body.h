@@ -231,41 +231,45 @@ static inline vf power_of(vf x)
     return p * (vf)((vi)k << 23);
 }
 
-/* The vector at x[i], its lanes from x[n] on so low that they weigh nothing. */
-static inline vf scores_at(const float *x, size_t i, size_t n)
+/* Makes scores x[n] up to x[end] so low that they weigh nothing. */
+static inline void fill_up(float *x, size_t n, size_t end)
 {
-    vf v = LOAD(x + i);
-    if (i + LANES <= n)
-        return v;
-    vi real = LANE_NUMBERS < (int32_t)(n - i);
-    return (vf)((real & (vi)v) | (~real & (vi)all(-1e30f)));
+    for (; n < end; n++)
+        x[n] = -1e30f;
 }
 
-static inline float largest_score(const float *x, size_t n)
+static inline float largest_score(const float *x, size_t end)
 {
-    vf high = scores_at(x, 0, n);
-    for (size_t i = LANES; i < n; i += LANES)
-        high = VMAX(high, scores_at(x, i, n));
-    return largest_of(high);
+    vf most[VECTORS];
+    for (int v = 0; v < VECTORS; v++)
+        most[v] = LOAD(x + v * LANES);
+    for (size_t i = KERNEL_LANES; i < end; i += KERNEL_LANES) {
+        for (int v = 0; v < VECTORS; v++)
+            most[v] = VMAX(most[v], LOAD(x + i + v * LANES));
+    }
+    for (int v = 1; v < VECTORS; v++)
+        most[0] = VMAX(most[0], most[v]);
+    return largest_of(most[0]);
 }
 
-/* Runs `body` with `e`, each vector of 2^(x - max) in turn, up to the one that holds x[n - 1]; adds them to `sum`. */
-#define EACH_POWER(x, n, sum, body) \
+/* Runs `body` with `e`, each vector of 2^(x - max) in turn, and adds them to `sum`. `end` is a multiple of KERNEL_LANES. */
+#define EACH_POWER(x, end, sum, body) \
     do { \
-        float most = largest_score((x), (n)); \
-        for (size_t i = 0; i < (n); i += LANES) { \
-            vf e = power_of(scores_at((x), i, (n)) - most); \
+        float most = largest_score((x), (end)); \
+        for (size_t i = 0; i < (end); i += LANES) { \
+            vf e = power_of(LOAD((x) + i) - most); \
             (sum) += e; \
             body; \
         } \
     } while (0)
 
-static float softmax_bfloat_row(uint16_t *out, const float *x, size_t n, size_t padded)
+static float softmax_bfloat_row(uint16_t *out, float *x, size_t n, size_t padded)
 {
     vf sum = {0};
-    EACH_POWER(x, n, sum, *(mh *)(out + i) = TO_BFLOAT(e));
-    size_t done = (n + LANES - 1) / LANES * LANES;
-    memset(out + done, 0, (padded - done) * sizeof *out);
+    size_t end = (n + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
+    fill_up(x, n, end);
+    EACH_POWER(x, end, sum, *(mh *)(out + i) = TO_BFLOAT(e));
+    memset(out + end, 0, (padded - end) * sizeof *out);
     return 1 / sum_of(sum);
 }
 
@@ -432,9 +436,8 @@ static float pack_values(const struct words *w, const struct attention *a)
 static float pack_weights(int32_t *out, float *scores, size_t tokens, size_t stride)
 {
     vf sum = {0};
-    EACH_POWER(scores, tokens, sum, STORE(scores + i, e));
-    for (size_t i = (tokens + LANES - 1) / LANES * LANES; i < stride; i += LANES)
-        STORE(scores + i, (vf){0});
+    fill_up(scores, tokens, stride);
+    EACH_POWER(scores, stride, sum, STORE(scores + i, e));
     float total = sum_of(sum), factor = LARGEST_WEIGHTS / total;
     factor = factor < LARGEST_WEIGHT ? factor : LARGEST_WEIGHT;
     for (size_t i = 0; i < stride; i += 2 * KERNEL_LANES) {

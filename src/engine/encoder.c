@@ -1,7 +1,7 @@
 /* encoder.c - see encoder.h.
  *
  * One window runs through the layers in blocks of 64 tokens, so that a block's accumulators stay in the second-level cache:
- *     for each block:  quantise -> QKV product -> queries, keys, values by head (bf16 where that is fast, else f32)
+ *     for each block:  quantise -> QKV product -> queries, keys, values (bf16 by head where that is fast, else f32)
  *     for each head:   scores = Q K^T -> softmax -> P V -> context (by oneDNN in bf16, else by a kernel of ours)
  *     for each block:  quantise -> output product + residual + norm -> quantise -> intermediate product + GELU
  *                      -> quantise -> output product + residual + norm
@@ -83,7 +83,8 @@ struct encoder_worker {
     size_t scratch_bytes;
     float *x;                      /* [512 + KERNEL_QUERIES][hidden] the hidden states */
     float *context;                /* [512][hidden] */
-    void *q, *k, *v;               /* [heads][512][head_size] in bf16 or f32 */
+    float *qkv;                    /* [512][3 * hidden] a row's queries, keys, values, of every head; or: */
+    uint16_t *q, *k, *v;           /* [heads][512][head_size] the same in bf16 */
     float *attention;              /* scores of one head; after attention [BLOCK][intermediate] */
     uint16_t *weights;             /* [512][512] their softmax in bf16 */
     float *sums;                   /* [512] 1 / sum of each softmax row */
@@ -430,16 +431,17 @@ struct encoder_worker *encoder_worker_open(struct encoder *encoder, struct error
         return NULL;
     }
     w->encoder = encoder;
-    size_t n = ENCODER_MAX_TOKENS, h = encoder->hidden, element = encoder->bfloat ? sizeof(uint16_t) : sizeof(float);
+    size_t n = ENCODER_MAX_TOKENS, h = encoder->hidden, heads = encoder->bfloat ? n * h * sizeof(uint16_t) : 0;
     size_t widest = encoder->intermediate > 3 * h ? encoder->intermediate : 3 * h;
     size_t square = encoder->bfloat ? n * n : 0, middle = BLOCK * widest * sizeof(float);
     size_t scores = encoder->bfloat ? square * sizeof(float) : kernels_attention_bytes(n, encoder->head_size);
     struct { void **at; size_t bytes; } buffers[] = {
         {(void **)&w->x, (n + KERNEL_QUERIES) * h * sizeof(float)},
         {(void **)&w->context, n * h * sizeof(float)},
-        {&w->q, n * h * element},
-        {&w->k, n * h * element},
-        {&w->v, n * h * element},
+        {(void **)&w->qkv, encoder->bfloat ? 0 : 3 * n * h * sizeof(float)},
+        {(void **)&w->q, heads},
+        {(void **)&w->k, heads},
+        {(void **)&w->v, heads},
         {(void **)&w->attention, scores > middle ? scores : middle},
         {(void **)&w->weights, square * sizeof(uint16_t)},
         {(void **)&w->sums, n * sizeof(float)},
@@ -472,7 +474,7 @@ void encoder_worker_close(struct encoder_worker *w)
     for (size_t i = 0; i < sizeof w->calls / sizeof *calls; i++)
         matmul_call_close(calls[i]);
     matmul_thread_close(w->thread);
-    void *owned[] = {w->x, w->context, w->q, w->k, w->v, w->attention, w->weights, w->sums, w->head_context, w->bytes,
+    void *owned[] = {w->x, w->context, w->qkv, w->q, w->k, w->v, w->attention, w->weights, w->sums, w->head_context, w->bytes,
                      w->products, w->field_states, w->field_vectors, w->field_panels, w->token_scores, w->span,
                      w->scratch};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -555,24 +557,15 @@ static void embed(struct encoder_worker *w, const struct window *window)
     }
 }
 
-/* Rows between the heads of q, k and v. */
-static size_t head_rows(const struct encoder *encoder, size_t tokens)
-{
-    return encoder->bfloat ? lengths[length_index(tokens)] : tokens;
-}
-
-/* Writes one token's queries, keys and values to their heads. */
+/* Writes one token's queries, keys and values to their heads in bf16. */
 static void write_heads(struct encoder_worker *w, size_t token, size_t rows, struct product product, struct linear linear)
 {
     const struct encoder *encoder = w->encoder;
-    void *const parts[] = {w->q, w->k, w->v};
+    uint16_t *const parts[] = {w->q, w->k, w->v};
     for (size_t part = 0; part < 3; part++) {
         for (size_t head = 0; head < encoder->heads; head++) {
-            size_t size = encoder->head_size, at = (head * rows + token) * size;
-            if (encoder->bfloat)
-                encoder->kernels->to_bfloat((uint16_t *)parts[part] + at, &product, size, &linear);
-            else
-                encoder->kernels->to_float((float *)parts[part] + at, &product, size, &linear);
+            size_t size = encoder->head_size;
+            encoder->kernels->to_bfloat(parts[part] + (head * rows + token) * size, &product, size, &linear);
             product.high += size;
             product.low = product.low ? product.low + size : NULL;
             linear = (struct linear){linear.scale + size, linear.column_sum + size, linear.bias + size};
@@ -580,24 +573,30 @@ static void write_heads(struct encoder_worker *w, size_t token, size_t rows, str
     }
 }
 
-static bool make_heads(struct encoder_worker *w, size_t layer, size_t first, size_t count, size_t rows, struct error *e)
+static bool make_heads(struct encoder_worker *w, size_t layer, size_t first, size_t count, size_t tokens, struct error *e)
 {
     const struct encoder *encoder = w->encoder;
     const struct dense *d = &encoder->layers[layer].products[PRODUCT_QKV];
+    struct linear linear = linear_of(d);
     if (!multiply(w, layer, PRODUCT_QKV, w->x + first * encoder->hidden, count, e))
         return false;
-    for (size_t i = 0; i < count; i++)
-        write_heads(w, first + i, rows, product_of(w, d, i, count), linear_of(d));
+    for (size_t i = 0; i < count; i++) {
+        struct product product = product_of(w, d, i, count);
+        if (encoder->bfloat)
+            write_heads(w, first + i, lengths[length_index(tokens)], product, linear);
+        else
+            encoder->kernels->to_float(w->qkv + (first + i) * d->out, &product, d->out, &linear);
+    }
     return true;
 }
 
 static void attend_float(struct encoder_worker *w, size_t tokens)
 {
     const struct encoder *encoder = w->encoder;
-    size_t size = encoder->head_size, step = head_rows(encoder, tokens) * size;
+    size_t size = encoder->head_size, h = encoder->hidden;
     for (size_t head = 0; head < encoder->heads; head++) {
-        struct attention one = {(const float *)w->q + head * step, (const float *)w->k + head * step,
-                                (const float *)w->v + head * step, tokens, size, w->attention};
+        const float *first = w->qkv + head * size;
+        struct attention one = {first, first + h, first + 2 * h, tokens, size, 3 * h, w->attention};
         encoder->kernels->attend(w->context + head * size, encoder->hidden, &one);
     }
 }
@@ -605,11 +604,11 @@ static void attend_float(struct encoder_worker *w, size_t tokens)
 /* Padded tokens' values get no weight, but zero times a stale infinity would still spoil a sum: clear them. */
 static void clear_padding(struct encoder_worker *w, size_t tokens)
 {
-    size_t rows = head_rows(w->encoder, tokens), row = w->encoder->head_size * sizeof(uint16_t);
-    char *const parts[] = {w->q, w->k, w->v};
+    size_t rows = lengths[length_index(tokens)], size = w->encoder->head_size;
+    uint16_t *const parts[] = {w->q, w->k, w->v};
     for (size_t part = 0; part < 3; part++) {
         for (size_t head = 0; head < w->encoder->heads; head++)
-            memset(parts[part] + (head * rows + tokens) * row, 0, (rows - tokens) * row);
+            memset(parts[part] + (head * rows + tokens) * size, 0, (rows - tokens) * size * sizeof(uint16_t));
     }
 }
 
@@ -617,9 +616,8 @@ static bool attend_rows(struct encoder_worker *w, size_t head, size_t first, siz
 {
     const struct encoder *encoder = w->encoder;
     size_t size = encoder->head_size, length = lengths[index];
-    const uint16_t *q = (const uint16_t *)w->q + (head * length + first) * size;
-    const uint16_t *k = (const uint16_t *)w->k + head * length * size;
-    const uint16_t *v = (const uint16_t *)w->v + head * length * size;
+    const uint16_t *q = w->q + (head * length + first) * size;
+    const uint16_t *k = w->k + head * length * size, *v = w->v + head * length * size;
     size_t rows = query_rows(length), real = tokens - first < rows ? tokens - first : rows;
     if (!run(w, w->calls.attend[index], q, k, NULL, w->attention, e))
         return false;
@@ -690,10 +688,9 @@ static bool finish_block(struct encoder_worker *w, size_t layer, size_t first, s
 
 static bool run_layer(struct encoder_worker *w, size_t layer, size_t tokens, struct error *e)
 {
-    size_t rows = head_rows(w->encoder, tokens);
     bool ok = true;
     for (size_t first = 0; ok && first < tokens; first += BLOCK)
-        ok = make_heads(w, layer, first, tokens - first < BLOCK ? tokens - first : BLOCK, rows, e);
+        ok = make_heads(w, layer, first, tokens - first < BLOCK ? tokens - first : BLOCK, tokens, e);
     ok = ok && attend(w, tokens, e);
     for (size_t first = 0; ok && first < tokens; first += BLOCK)
         ok = finish_block(w, layer, first, tokens - first < BLOCK ? tokens - first : BLOCK, e);

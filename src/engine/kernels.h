@@ -34,7 +34,7 @@ struct norm { const float *gain, *bias; float epsilon; };
  * bf16, and products of such pairs are twice as fast as of floats. */
 struct attention {
     const float *queries, *keys, *values; /* [tokens][size]; size is a multiple of 2 * KERNEL_LANES, tokens at most 1024 */
-    size_t tokens, size;
+    size_t tokens, size, stride;          /* stride: floats from one token to the next */
     void *scratch;                        /* kernels_attention_bytes() */
 };
 

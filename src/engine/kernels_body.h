@@ -336,18 +336,21 @@ static inline vi pairs_of(vf low, vf high)
     return ((vi)(low + rounder) & 0xFFFF) | (vi)(high + rounder) << 16;
 }
 
-static float largest_size(const float *x, size_t n)
+/* The largest of a head's queries, keys or values, whatever its sign. */
+static float largest_size(const float *x, const struct attention *a)
 {
     vf most = {0};
-    for (size_t i = 0; i < n; i += LANES)
-        most = VMAX(most, VMAX(LOAD(x + i), -LOAD(x + i)));
+    for (size_t t = 0; t < a->tokens; t++, x += a->stride) {
+        for (size_t i = 0; i < a->size; i += LANES)
+            most = VMAX(most, VMAX(LOAD(x + i), -LOAD(x + i)));
+    }
     return largest_of(most);
 }
 
-/* What makes the largest of n values `limit`, and in *back what undoes it. */
-static float fit(const float *x, size_t n, float limit, float *back)
+/* What makes the largest of them `limit`, and in *back what undoes it. */
+static float fit(const float *x, const struct attention *a, float limit, float *back)
 {
-    float most = largest_size(x, n), factor = most > 0 ? limit / most : 1;
+    float most = largest_size(x, a), factor = most > 0 ? limit / most : 1;
     *back = 1 / factor;
     return factor;
 }
@@ -394,12 +397,12 @@ static struct words words_of(const struct attention *a)
 /* Returns what turns a sum of products of queries and keys into a score. */
 static float pack_scores(const struct words *w, const struct attention *a)
 {
-    size_t half = a->size / 2, n = a->tokens * a->size;
+    size_t half = a->size / 2;
     float limit = __builtin_sqrtf(2147483000.0f / (float)a->size), query_back, key_back;
     limit = limit < 32767 ? (float)(int)limit : 32767;
-    float query = fit(a->queries, n, limit, &query_back), key = fit(a->keys, n, limit, &key_back);
+    float query = fit(a->queries, a, limit, &query_back), key = fit(a->keys, a, limit, &key_back);
     for (size_t t = 0; t < a->tokens; t++) {
-        const float *q = a->queries + t * a->size, *k = a->keys + t * a->size;
+        const float *q = a->queries + t * a->stride, *k = a->keys + t * a->stride;
         int32_t *panel = w->keys + t / KERNEL_LANES * KERNEL_LANES * half + t % KERNEL_LANES;
         for (size_t i = 0; i < half; i += LANES) {
             *(mi *)(w->queries + t * half + i) = pairs_of(LOAD(q + i) * query, LOAD(q + half + i) * query);
@@ -417,15 +420,15 @@ enum { LARGEST_VALUE = 2047, LARGEST_WEIGHT = 32766, LARGEST_WEIGHTS = (1 << 20)
 /* Returns what turns a value's integer back. */
 static float pack_values(const struct words *w, const struct attention *a)
 {
-    float back, factor = fit(a->values, a->tokens * a->size, LARGEST_VALUE, &back);
+    float back, factor = fit(a->values, a, LARGEST_VALUE, &back);
     int32_t *out = w->values;
     for (size_t word = 0; word < w->weight_words; word++) {
         size_t low = word / KERNEL_LANES * 2 * KERNEL_LANES + word % KERNEL_LANES, high = low + KERNEL_LANES;
         for (size_t i = 0; i < a->size; i += LANES, out += LANES) {
             vf second = {0};
             if (high < a->tokens)
-                second = LOAD(a->values + high * a->size + i);
-            *(mi *)out = pairs_of(LOAD(a->values + low * a->size + i) * factor, second * factor);
+                second = LOAD(a->values + high * a->stride + i);
+            *(mi *)out = pairs_of(LOAD(a->values + low * a->stride + i) * factor, second * factor);
         }
     }
     return back;

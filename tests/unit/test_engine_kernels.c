@@ -134,7 +134,7 @@ static void plain_attention(double out[SIZE], const struct attention *a, size_t 
     for (size_t t = 0; t < a->tokens; t++) {
         scores[t] = 0;
         for (size_t j = 0; j < SIZE; j++)
-            scores[t] += (double)a->queries[i * SIZE + j] * a->keys[t * SIZE + j];
+            scores[t] += (double)a->queries[i * a->stride + j] * a->keys[t * a->stride + j];
         most = scores[t] > most ? scores[t] : most;
     }
     memset(out, 0, SIZE * sizeof *out);
@@ -142,7 +142,7 @@ static void plain_attention(double out[SIZE], const struct attention *a, size_t 
         double weight = exp2(scores[t] - most);
         sum += weight;
         for (size_t j = 0; j < SIZE; j++)
-            out[j] += weight * a->values[t * SIZE + j];
+            out[j] += weight * a->values[t * a->stride + j];
     }
     for (size_t j = 0; j < SIZE; j++)
         out[j] /= sum;
@@ -151,22 +151,19 @@ static void plain_attention(double out[SIZE], const struct attention *a, size_t 
 static void attention_weighs_the_values(void **state)
 {
     (void)state;
-    enum { STRIDE = 2 * SIZE };
-    static _Alignas(64) float queries[TOKENS * SIZE], keys[TOKENS * SIZE], values[TOKENS * SIZE], out[(TOKENS + 1) * STRIDE];
+    enum { STRIDE = 2 * SIZE, ROW = 4 * SIZE };
+    static _Alignas(64) float in[TOKENS * ROW], out[(TOKENS + 1) * STRIDE];
     size_t count;
     void *scratch = malloc(kernels_attention_bytes(TOKENS, SIZE));
     const struct kernels *const *kernels = all(&count);
     for (size_t n = 0; n < count * ROWS; n++) {
         const struct kernels *k = kernels[n % count];
         size_t tokens = n < count ? 1 : n < 2 * count ? TOKENS : 1 + (size_t)rand() % TOKENS;
-        for (size_t i = 0; i < TOKENS * SIZE; i++) {
-            queries[i] = (float)uniform(-1, 1);
-            keys[i] = (float)uniform(-2, 2);
-            values[i] = (float)uniform(-3, 3);
-        }
+        for (size_t i = 0; i < TOKENS * ROW; i++) /* a query, a key, a value, and what is none of them */
+            in[i] = (float)uniform(-1, 1) * (float)(i % ROW / SIZE + 1);
         for (size_t i = 0; i < sizeof out / sizeof *out; i++)
             out[i] = 77;
-        struct attention a = {queries, keys, values, tokens, SIZE, scratch};
+        struct attention a = {in, in + SIZE, in + 2 * SIZE, tokens, SIZE, ROW, scratch};
         k->attend(out, STRIDE, &a);
         for (size_t i = 0; i < tokens; i++) {
             double expected[SIZE];

@@ -121,7 +121,9 @@ class Cast:
     def __init__(self, service, double):
         self.service, self.double = service, double
         self.actor, self.reader = member(service, 1_000_000, f"{uuid.uuid4().hex}@example.org"), member(service)
-        self.actor.post("password", {"password": PASSWORD})
+        self.changer = member(service, 1_000_000, f"{uuid.uuid4().hex}@example.org")  # a new password ends all sessions but one
+        for visitor in (self.actor, self.changer):
+            visitor.post("password", {"password": PASSWORD})
         self.email = self.actor.get("session")["email"]
         self.reader_job = extract(service, self.reader.key, details=True).json()["job_id"]
         self.hook = self.reader.post("webhooks", {"url": f"http://127.0.0.1:{double.server_port}/hook"}, 201)["id"]
@@ -150,13 +152,13 @@ class Cast:
 
     # What a call uses up is made anew before each, while nothing fails.
 
-    def new_link(self):
-        made = json.loads(command("account", "link", self.actor.account_id, data=self.service.data, store=self.service.store))
+    def new_link(self, visitor=None):
+        made = json.loads(command("account", "link", (visitor or self.actor).account_id, data=self.service.data, store=self.service.store))
         return token_of(made)
 
-    def new_session(self):
+    def new_session(self, visitor=None):
         """Signed in once more: cookie and CSRF token."""
-        answer = self.web("POST", "signin-link", {"token": self.new_link()})
+        answer = self.web("POST", "signin-link", {"token": self.new_link(visitor)})
         cookie = re.search(r"refractr_session=([^;]+)", answer.headers["set-cookie"]).group(1)
         return cookie, answer.json()["csrf_token"]
 
@@ -175,7 +177,9 @@ class Cast:
         first = talk(visitor.port, "GET", "/web/v1/session")
         self.stranger = re.search(r"refractr_session=([^;]+)", first.headers["set-cookie"]).group(1), first.json()["csrf_token"]
         address = lambda: f"{uuid.uuid4().hex}@example.org"  # noqa: E731
-        signed_out = lambda s: self.call("DELETE", "/web/v1/session", None, {"Cookie": f"refractr_session={s[0]}", "X-CSRF-Token": s[1]})  # noqa: E731
+        within = lambda s: {"Cookie": f"refractr_session={s[0]}", "X-CSRF-Token": s[1]}  # noqa: E731
+        signed_out = lambda s: self.call("DELETE", "/web/v1/session", None, within(s))  # noqa: E731
+        changed = {"password": PASSWORD, "current_password": PASSWORD}
         sign_up = {"password": PASSWORD, "name": "New"}
         return [
             Case("extract", 200, lambda _: self.api("POST", "/api/v1/extract/", INVOICE)),
@@ -192,7 +196,7 @@ class Cast:
             Case("sign-out", 200, signed_out, self.new_session),
             Case("sign-up", 200, lambda _: self.web("POST", "signup", {"email": address(), **sign_up})),
             Case("signin-link", 200, lambda token: self.web("POST", "signin-link", {"token": token}), self.new_link),
-            Case("password", 200, lambda _: self.web("POST", "password", {"password": PASSWORD, "current_password": PASSWORD}, self.actor)),
+            Case("password", 200, lambda s: self.call("POST", "/web/v1/password", changed, within(s)), lambda: self.new_session(self.changer)),
             Case("keys", 200, lambda _: self.web("GET", "keys", None, self.reader)),
             Case("key-create", 201, lambda _: self.web("POST", "keys", {"name": "new"}, self.actor)),
             Case("key-regenerate", 201, lambda key: self.web("POST", f"keys/{key}/regenerate", {"overlap": "24h"}, self.actor), self.new_key),

@@ -1,6 +1,6 @@
-"""Fits when to answer and how sure to sound: python eval/calibrate.py --model models/refractr-mini
+"""Fits when to answer and how sure to sound: python eval/calibrate.py --model train/weights/mini --into models/refractr-mini
 
-Fitted on held-out data and written into the model folder's config.json:
+Fitted on held-out data with the fp16 weights and written into config.json of their folder and of the int8 model made of them:
   inside_weight   how much a scalar's span must look inside throughout: low lets long values be whole
   null_bias       a value is given when its margin over null exceeds this
   list_threshold  a list's span is kept when its score exceeds this; from list_candidate on it counts as a near miss
@@ -36,12 +36,13 @@ WEIGHTS = (0.05, 0.1, 0.2, 0.3)
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", default=ROOT / "models/refractr-mini", help="model folder (default models/refractr-mini)")
+    p.add_argument("--model", default=ROOT / "train/weights/mini", help="folder of fp16 weights (default train/weights/mini)")
+    p.add_argument("--into", help="folder of the int8 model whose config.json gets the same")
     p.add_argument("--predictor", choices=("torch", "reference"), default="torch", help="torch is the faster of two equals")
     p.add_argument("--data", default=ROOT.parent / "shared/data", help="folder with train/ (default ../shared/data)")
     p.add_argument("--lines", type=int, default=12, help="held-out lines of each training set (default %(default)s)")
     p.add_argument("--generator", type=int, default=200, help="generator documents (default %(default)s)")
-    p.add_argument("--picture", help="reliability diagram, PNG (default reliability.png in the model folder)")
+    p.add_argument("--picture", help="reliability diagram, PNG (default reliability.png beside the config written last)")
     p.add_argument("--dry-run", action="store_true", help="print, write nothing")
     return p.parse_args()
 
@@ -253,12 +254,13 @@ def main():
               f"{np.mean(results[k][1]) if len(results[k][1]) else 0:.3f} right, ECE {ece(*results[k]):.3f}")
     print(f"  all    ECE {ece(*everything):.3f} over {len(everything[0])} answers of the report half")
     if not args.dry_run:
-        path = Path(args.model) / "config.json"
-        config = json.load(open(path, encoding="utf-8"))
-        config |= {"inside_weight": weight, "null_bias": bias, "list_candidate": LOWEST, "list_threshold": round(threshold, 3),
-                   "calibration": {k: list(v) for k, v in table.items()}}
-        path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        draw(args.picture or Path(args.model) / "reliability.png", results)
+        fitted = {"inside_weight": weight, "null_bias": bias, "list_candidate": LOWEST, "list_threshold": round(threshold, 3),
+                  "calibration": {k: list(v) for k, v in table.items()}}
+        for folder in filter(None, (args.model, args.into)):
+            path = Path(folder) / "config.json"
+            config = json.load(open(path, encoding="utf-8")) | fitted
+            path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draw(args.picture or Path(args.into or args.model) / "reliability.png", results)
 
 
 if __name__ == "__main__":

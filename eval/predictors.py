@@ -79,6 +79,9 @@ class Torch(Reference):
 
     def __init__(self, model):
         super().__init__(model)
+        if self.model.int8:
+            raise SystemExit(f"{model} is int8, which only `reference` and `refractr` read as the engine does; "
+                             "give the folder it was made from, such as train/weights/mini")
         import torch
         self.torch = torch
         self.model.encode = self.encode

@@ -1,5 +1,6 @@
 # Figures: sets -> answers of the program -> tables. Resumable: answers already given are kept in build/eval.
 MODEL ?= $(abspath models/refractr-mini)
+WEIGHTS ?= $(abspath train/weights/mini)
 MEASURE ?= $(TRAIN_DATA)/measure
 RIVALS_VENV := build/rivals-venv
 
@@ -8,11 +9,11 @@ RIVALS_VENV := build/rivals-venv
 eval: all train-deps ## measures the shipped model on every set; tables on the terminal and in the README (MODEL=, MEASURE=)
 	$(TRAIN_PYTHON) eval/run.py --predictor refractr --model $(MODEL) --measure $(MEASURE) --readme README.md
 
-eval-quick: train-deps ## one line of held-out scores of a model within a minute (MODEL=)
-	$(TRAIN_PYTHON) eval/quick.py --model $(MODEL) --data $(TRAIN_DATA)
+eval-quick: train-deps ## one line of held-out scores of a run's weights within a minute (WEIGHTS=)
+	$(TRAIN_PYTHON) eval/quick.py --model $(WEIGHTS) --data $(TRAIN_DATA)
 
-eval-calibrate: train-deps ## fits confidence and thresholds on held-out data, into the model's config.json (MODEL=)
-	$(TRAIN_PYTHON) eval/calibrate.py --model $(MODEL) --data $(TRAIN_DATA)
+eval-calibrate: train-deps ## fits confidence and thresholds on held-out data, into config.json of the fp16 weights and of what was made of them (WEIGHTS=, MODEL=)
+	$(TRAIN_PYTHON) eval/calibrate.py --model $(WEIGHTS) --into $(MODEL) --data $(TRAIN_DATA)
 
 eval-curve: train-deps ## draws a training run's log (RUN=)
 	$(TRAIN_PYTHON) eval/curve.py $(RUN) --out $(RUN)/curve.png

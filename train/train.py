@@ -75,7 +75,7 @@ def batches(source, encoder, rng, budget):
         pool = []
         while len(pool) < 256:
             example = source.draw(rng)
-            window = rng.choices((192, 320, 512), (5, 4, 2))[0]
+            window = rng.choices((192, 320, 512), (3, 4, 3))[0]
             one = encoder.encode(example, rng, window) if example else None
             if one:
                 pool.append(one)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from .keys import GENERIC, words
 from .values import table
 
-JOINED = 0.06
+JOINED = 0.15
 LONG = 0.03
 
 

@@ -65,14 +65,14 @@ class _Chooser:
         if rng.random() < 0.4:      # lists and records first: few slots are, and templates love them
             present.sort(key=lambda name: answers[name].slot.parts is None and not answers[name].slot.many)
         mode = rng.random()
-        if mode < 0.10:
+        if mode < 0.20:
             names, foreign = present + absent, 0
-        elif mode < 0.19:
+        elif mode < 0.26:
             names, foreign = (present or absent)[:1], 0
             if rng.random() < 0.15 and absent:
                 names = absent[:1]
         else:
-            count = rng.randint(2, 14)
+            count = rng.randint(2, 22)
             share = rng.uniform(0.0, 0.5) if rng.random() < 0.85 else rng.uniform(0.5, 0.9)
             missing = round(count * share)
             names = present[:max(1, count - missing)] + absent[:missing]

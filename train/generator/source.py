@@ -49,7 +49,7 @@ class Generator:
 
     def _document(self):
         sheet = self.rng.choices(self.sheets, self.weights)[0]
-        text = self.rng.choices(sheet.texts, [text.size ** 0.35 for text in sheet.texts])[0]      # the longer the likelier
+        text = self.rng.choices(sheet.texts, [text.size ** 0.8 for text in sheet.texts])[0]      # the longer the likelier
         return render(sheet, text, self.values.voice(self.rng, sheet.lang), self.rng)
 
     def _strangers(self, lang):

@@ -27,7 +27,7 @@ import threading
 import time
 import uuid
 
-from faults import DISK, KILL, OPEN, POWER_LOSS, POWER_LOSS_IN_PART, SEND, SQL, FaultyService, check_books, jobs_of, open_books, unfinished
+from faults import DISK, KILL, OPEN, POWER_LOSS, POWER_LOSS_IN_PART, SEND, SQL, FaultyService, check_books, jobs_of, open_books, wait_for_jobs
 from endpoints import event, everything_on, purchase, talk
 from pages import member
 from postgres import Postgres
@@ -151,10 +151,10 @@ class World:
 
     def check(self, promised):
         """`promised`: what was acknowledged must be there. Returns what is wrong."""
-        self.wait_for_jobs(30)
+        left = wait_for_jobs(self.place, 30)
         wrong = check_books(self.place, whole=True)
-        if n := unfinished(self.place):
-            wrong.append(f"{n} jobs did not end")
+        if left:
+            wrong.append(f"{left} jobs did not end")
         with contextlib.closing(open_books(self.place)) as books:
             ended = {str(job): state for job, state in books.execute(f"SELECT id, state FROM {jobs_of(self.place)} j")}
             if promised:
@@ -164,11 +164,6 @@ class World:
                 gone = [made for made, (_, known) in self.purchases.items() if known and made not in credited]
                 wrong += [f"{len(gone)} acknowledged payments not credited"] if gone else []
         return wrong if promised else wrong + self.forget()
-
-    def wait_for_jobs(self, seconds):
-        deadline = time.monotonic() + seconds
-        while unfinished(self.place) and time.monotonic() < deadline:
-            time.sleep(0.01)
 
     def check_key(self):
         wrong = []
@@ -206,7 +201,7 @@ class World:
         for bought, _ in list(self.purchases.values()):
             if bought["payment_intent"] in self.refunded:
                 self.refund(bought)
-        self.wait_for_jobs(20)
+        wait_for_jobs(self.place, 20)
         wrong = []
         with contextlib.closing(open_books(self.place)) as books:
             count = lambda sql: books.execute(sql).fetchone()[0] or 0  # noqa: E731
@@ -237,10 +232,8 @@ class Crash:
         if self.world:
             self.world.kill()
         shutil.rmtree(self.folder / "world", ignore_errors=True)
-        if self.nodes:
-            self.world = World(self.folder / "world", self.options(), self.postgres.place(), self.nodes - 1)
-        else:
-            self.world = World(self.folder / "world", self.options())
+        store = self.postgres.place() if self.postgres else None
+        self.world = World(self.folder / "world", self.options(), store, others=max(0, self.nodes - 1))
 
     def round(self):
         if not self.world or self.rounds % FOLDER_ROUNDS == 0:

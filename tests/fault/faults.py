@@ -8,6 +8,7 @@ import pathlib
 import sqlite3
 import struct
 import sys
+import time
 
 import psycopg
 
@@ -143,3 +144,11 @@ def check_books(place, whole=False):
 def unfinished(place):
     with contextlib.closing(open_books(place)) as books:
         return books.execute(f"SELECT count(*) FROM {jobs_of(place)} j WHERE state < 2").fetchone()[0]
+
+
+def wait_for_jobs(place, seconds):
+    """Until all jobs have ended, or the time is up. How many are left."""
+    deadline = time.monotonic() + seconds
+    while (left := unfinished(place)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left

@@ -184,11 +184,16 @@ static bool is_kind(int fd, mode_t kind)
     return fd > STDERR_FILENO && fstat(fd, &s) == 0 && (s.st_mode & S_IFMT) == kind;
 }
 
-static bool strike_file(enum call_class class, int fd) { return control && atomic_load(&control->classes) & class && is_kind(fd, S_IFREG) && strike(class); }
+static bool strike_kind(enum call_class class, int fd, mode_t kind)
+{
+    return control && atomic_load(&control->classes) & class && is_kind(fd, kind) && strike(class);
+}
+
+static bool strike_file(enum call_class class, int fd) { return strike_kind(class, fd, S_IFREG); }
 
 static bool strike_socket(enum call_class class, int fd)
 {
-    if (!control || !(atomic_load(&control->classes) & class) || !is_kind(fd, S_IFSOCK) || !strike(class)) return false;
+    if (!strike_kind(class, fd, S_IFSOCK)) return false;
     if (errno == ECONNRESET) { /* such a connection is of no use in either direction: libpq would wait to read */
         REAL(shutdown)(fd, SHUT_RDWR);
         errno = ECONNRESET;
@@ -329,16 +334,16 @@ static bool from_sqlite(void *caller)
     return control && (atomic_load(&control->classes) & SQL) && dladdr(caller, &found) && found.dli_fname && strstr(found.dli_fname, "libsqlite3");
 }
 
-static bool waits_for_match(void) { return control && control->match[0] && !atomic_load(&control->matched); }
-
+/* Counting begins with the statement that is waited for. */
 static void meet(const char *sql)
 {
-    if (waits_for_match() && sql && strstr(sql, control->match)) atomic_store(&control->matched, 1);
+    bool waits = control && control->match[0] && !atomic_load(&control->matched);
+    if (waits && sql && strstr(sql, control->match)) atomic_store(&control->matched, 1);
 }
 
 int sqlite3_step(sqlite3_stmt *s)
 {
-    if (waits_for_match()) meet(sqlite3_sql(s));
+    meet(sqlite3_sql(s));
     return !from_sqlite(__builtin_return_address(0)) && strike(SQL) ? atomic_load(&control->error) : REAL(sqlite3_step)(s);
 }
 

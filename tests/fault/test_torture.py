@@ -7,7 +7,7 @@ import time
 
 import pytest
 from endpoints import purchase
-from faults import ALLOC, DISK, FAIL, FOR_EVER, SYNC, WRITE, FaultyService, check_books, open_books, unfinished
+from faults import ALLOC, DISK, FAIL, FOR_EVER, SYNC, WRITE, FaultyService, check_books, open_books, wait_for_jobs
 from postgres import Postgres
 from service import Service, available, extract, get, held, poll
 from torture import Torture, torture_commands, torture_start
@@ -207,9 +207,7 @@ def test_really_full_disk(small_disk, tmp_path):
     assert codes[-1] == 503 and set(codes) == {202, 503}
     assert get(service, key, "/api/v1/account/").status_code == 200
     subprocess.run(["mount", "-o", "remount,size=32m", small_disk], check=True)
-    deadline = time.monotonic() + 20
-    while unfinished(service.data) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for_jobs(service.data, 20)
     assert extract(service, key).status_code == 200
     assert (available(service, key), held(service, key)) == (10_000 - codes.count(202) - 1, 0)
     service.stop()

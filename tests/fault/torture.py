@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from faults import CLASSES, FAIL, FOR_EVER, SQLITE_FULL, SQLITE_IOERR, FaultyService, check_books, environment, unfinished
+from faults import CLASSES, FAIL, FOR_EVER, SQLITE_FULL, SQLITE_IOERR, FaultyService, check_books, environment, wait_for_jobs
 from endpoints import Cast, everything_on, open_double
 from postgres import Postgres
 import service
@@ -88,13 +88,11 @@ class Torture:
 
     def settle(self, where):
         """Nothing fails any more: within ten seconds no job is left, then the books must balance."""
-        deadline = time.monotonic() + 10
-        while unfinished(self.place) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        left = wait_for_jobs(self.place, 10)
         for line in check_books(self.place, whole=True) or []:
             self.blame(where, line)
-        if n := unfinished(self.place):
-            self.blame(where, f"{n} jobs left behind")
+        if left:
+            self.blame(where, f"{left} jobs left behind")
 
     def good(self, case):
         case.call(case.prepare())

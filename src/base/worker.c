@@ -13,7 +13,7 @@ struct worker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool closing, ended;
+    bool closing; /* set by the one thread that stops and closes */
     int first, used, limit;
     struct task tasks[]; /* limit */
 };
@@ -55,13 +55,12 @@ struct worker *worker_open(int queue_limit)
 
 void worker_stop(struct worker *w)
 {
-    if (!w || w->ended) return;
+    if (!w || w->closing) return;
     pthread_mutex_lock(&w->lock);
     w->closing = true;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
-    w->ended = true;
 }
 
 void worker_close(struct worker *w)

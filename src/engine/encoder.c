@@ -578,12 +578,13 @@ static bool make_heads(struct encoder_worker *w, size_t layer, size_t first, siz
     const struct encoder *encoder = w->encoder;
     const struct dense *d = &encoder->layers[layer].products[PRODUCT_QKV];
     struct linear linear = linear_of(d);
+    size_t rows = lengths[length_index(tokens)];
     if (!multiply(w, layer, PRODUCT_QKV, w->x + first * encoder->hidden, count, e))
         return false;
     for (size_t i = 0; i < count; i++) {
         struct product product = product_of(w, d, i, count);
         if (encoder->bfloat)
-            write_heads(w, first + i, lengths[length_index(tokens)], product, linear);
+            write_heads(w, first + i, rows, product, linear);
         else
             encoder->kernels->to_float(w->qkv + (first + i) * d->out, &product, d->out, &linear);
     }

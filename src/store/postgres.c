@@ -35,11 +35,13 @@ static const struct { const char *types, *sql; } statements[PG_COUNT] = {
 
 /* ---- errors --------------------------------------------------------------------------------------------------------- */
 
-/* Neither the server going away nor a standby that was the primary a moment ago is a state to go on in. Nor is a statement that
- * was not answered, as libpq's memory may have ended: it may have been sent or not, a transaction be open or a name taken. */
+/* Neither the server going away nor a standby that was the primary a moment ago is a state to go on in. Nor is a statement
+ * that was not answered, as libpq's memory may have ended: it may have been sent or not, a transaction be open or a name
+ * taken. */
 static bool connection_useless(const struct pg_connection *c)
 {
-    return !c->db || PQstatus(c->db) != CONNECTION_OK || !c->sqlstate[0] || !strncmp(c->sqlstate, "57P", 3) || !strcmp(c->sqlstate, "25006");
+    return !c->db || PQstatus(c->db) != CONNECTION_OK || !c->sqlstate[0] || !strncmp(c->sqlstate, "57P", 3) ||
+           !strcmp(c->sqlstate, "25006");
 }
 
 /* libpq's message on one line. */

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", default=ROOT / "train/weights/mini", help="model folder; torch reads fp16 only (default train/weights/mini)")
+    p.add_argument("--model", default=ROOT / "train/weights/mini", help="model folder (default train/weights/mini)")
     p.add_argument("--predictor", choices=("torch", "reference", "refractr"), default="torch",
                    help="torch: the reference with a fast encoder (default); refractr: the program")
     p.add_argument("--binary", default=ROOT / "build/refractr", help="the program (default build/refractr)")

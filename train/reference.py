@@ -129,9 +129,13 @@ class Model:
         e = self.tokenizer.encode(text, add_special_tokens=False)
         return e.ids, e.offsets
 
+    def smooth(self, name):
+        """What quantize.py divided each input channel of an int8 product's weights by: the input is multiplied by it."""
+        return self.w.get(name.replace("self.key", "self.query").replace("self.value", "self.query") + ".smooth", 1)
+
     def linear(self, x, name):
         if name in self.int8:
-            x = x * self.w.get(name.replace("self.key", "self.query").replace("self.value", "self.query") + ".smooth", 1)
+            x = x * self.smooth(name)
             x = x if self.exact else self.rounded(x, name)
         return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
 

@@ -1,5 +1,5 @@
 /* sqlite_account.c - people, sessions, one-time links, the keys' rotation, usage per day: verbs and questions of
- * store_web.h. Verbs run on the writer thread inside a savepoint. */
+ * store_web.h. Verbs run on the writer thread, as those of sqlite_write.c. */
 #include <string.h>
 
 #include "base/clock.h"

@@ -31,7 +31,6 @@ enum { READERS_MAX = 4 };
 
 struct backend {
     struct connection writer;
-    bool batch_broken;  /* SQLite undid the whole transaction by itself (disk full, ...): nothing more may run in it */
     bool service;
     int write_lock;     /* descriptor; flock'ed while this process writes or checkpoints */
     int service_lock;   /* descriptor, held as long as the service lives; -1 for a command */

@@ -12,9 +12,6 @@
     X(BEGIN, "BEGIN IMMEDIATE") \
     X(COMMIT, "COMMIT") \
     X(ROLLBACK, "ROLLBACK") \
-    X(SAVEPOINT, "SAVEPOINT verb") \
-    X(RELEASE, "RELEASE verb") \
-    X(UNDO, "ROLLBACK TO verb") \
     \
     X(ACCOUNT_ADD, "INSERT INTO accounts (id, name, created_ms, balance, held) VALUES (?, ?, ?, 0, 0)") \
     X(ACCOUNT_GET, "SELECT id, name, balance, held, created_ms FROM accounts WHERE id = ?") \

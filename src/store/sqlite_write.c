@@ -1,5 +1,5 @@
-/* sqlite_write.c - the verbs that change state, one function each. Runs on the writer thread, inside a savepoint: a
- * function that returns false has changed nothing. */
+/* sqlite_write.c - the verbs that change state, one function each. Runs on the writer thread, inside a transaction that is
+ * undone when a function returns false and has changed something. */
 #include <string.h>
 
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /* store.h - durable state, as verbs. The modules above say what shall be true; how it is kept (SQL) stays in here.
  *
- * Writes are structs posted to the store's one writer thread. It runs as many as are waiting inside one transaction (a
- * savepoint each, so that one that fails does not spoil the others), commits once, then calls each write's `done`.
+ * Writes are structs posted to the store's one writer thread. It runs as many as are waiting inside one transaction, commits
+ * once, then calls each write's `done`; one that fails does not spoil the others.
  * Nothing is told to anybody before it is committed. Reads are plain calls, safe from any thread; they see all that was
  * committed before. Called by access/, job/, api/ (account reads) and the command line. Errors: ERR_STORE_UNAVAILABLE
  * when the store itself fails, others as named at each verb. Times are wall-clock milliseconds since 1970. */

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "store/store.h"
+#include "store/store_web.h"
 #include "store_place.h"
 
 struct fixture {
@@ -184,6 +184,20 @@ static void raced(struct store_write *write)
     atomic_fetch_sub(r->left, 1);
 }
 
+static void make_racer(struct racer *r, const char *account, _Atomic int *left, _Atomic int *created, _Atomic int *refused)
+{
+    *r = (struct racer){.left = left, .created = created, .refused = refused};
+    uuid_make(r->id);
+    r->w = (struct store_job_insert){.write = {.verb = STORE_JOB_INSERT, .done = raced},
+                                     .id = r->id,
+                                     .account_id = account,
+                                     .running = true,
+                                     .template = "{}",
+                                     .text = "x",
+                                     .text_bytes = 1,
+                                     .now_ms = clock_wall_ms()};
+}
+
 struct race {
     struct fixture *f;
     struct racer *racers;
@@ -208,16 +222,7 @@ static void holds_never_exceed_credits(void **state)
     pthread_t threads[THREADS];
     make_account(f->store, CREDITS, f->account);
     for (int i = 0; i < THREADS; i++) {
-        racers[i] = (struct racer){.left = &left, .created = &created, .refused = &refused};
-        uuid_make(racers[i].id);
-        racers[i].w = (struct store_job_insert){.write = {.verb = STORE_JOB_INSERT, .done = raced},
-                                                .id = racers[i].id,
-                                                .account_id = f->account,
-                                                .running = true,
-                                                .template = "{}",
-                                                .text = "x",
-                                                .text_bytes = 1,
-                                                .now_ms = clock_wall_ms()};
+        make_racer(&racers[i], f->account, &left, &created, &refused);
         races[i] = (struct race){.f = f, .racers = racers, .from = i, .to = i + 1};
     }
     for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, race_main, &races[i]), 0);
@@ -238,16 +243,7 @@ static void a_failing_write_spoils_no_other(void **state)
     _Atomic int left = WRITES, ok = 0, failed = 0;
     struct racer racers[WRITES]; /* every third asks for an account that is not there */
     for (int i = 0; i < WRITES; i++) {
-        racers[i] = (struct racer){.left = &left, .created = &ok, .refused = &failed};
-        uuid_make(racers[i].id);
-        racers[i].w = (struct store_job_insert){.write = {.verb = STORE_JOB_INSERT, .done = raced},
-                                                .id = racers[i].id,
-                                                .account_id = i % 3 ? f->account : "nobody",
-                                                .running = true,
-                                                .template = "{}",
-                                                .text = "x",
-                                                .text_bytes = 1,
-                                                .now_ms = clock_wall_ms()};
+        make_racer(&racers[i], i % 3 ? f->account : "nobody", &left, &ok, &failed);
     }
     struct race race = {.f = f, .racers = racers, .from = 0, .to = WRITES};
     race_main(&race);
@@ -258,6 +254,60 @@ static void a_failing_write_spoils_no_other(void **state)
     struct store_counters counters;
     store_count(f->store, &counters);
     assert_true(counters.batches < counters.writes); /* they did share commits */
+}
+
+struct signup {
+    struct store_signup w;
+    _Atomic int *left, *made, *refused;
+};
+
+static void signed_up(struct store_write *write)
+{
+    struct signup *s = (struct signup *)write;
+    if (write->ok) atomic_fetch_add(s->made, 1);
+    else if (!strcmp(write->error.param, "email")) atomic_fetch_add(s->refused, 1);
+    atomic_fetch_sub(s->left, 1);
+}
+
+static void make_signup(struct signup *s, _Atomic int *left, _Atomic int *made, _Atomic int *refused)
+{
+    *s = (struct signup){.left = left, .made = made, .refused = refused};
+    s->w = (struct store_signup){.write = {.verb = STORE_SIGNUP, .done = signed_up},
+                                 .name = "acme",
+                                 .email = "a@example.com",
+                                 .password_hash = "x"};
+}
+
+static bool count_account(void *arg, const struct store_account *account)
+{
+    (void)account;
+    ++*(int *)arg;
+    return true;
+}
+
+/* A sign-up makes the account before it meets an address that is taken. */
+static void a_write_that_fails_half_way_is_undone_alone(void **state)
+{
+    enum { WRITES = 40 }; /* sign-ups with one address and jobs, in turns */
+    struct fixture *f = *state;
+    _Atomic int left = WRITES, made = 0, taken = 0, created = 0, refused = 0;
+    struct signup signups[WRITES / 2];
+    struct racer racers[WRITES / 2];
+    struct error e;
+    int accounts = 0;
+    for (int i = 0; i < WRITES / 2; i++) {
+        make_signup(&signups[i], &left, &made, &taken);
+        make_racer(&racers[i], f->account, &left, &created, &refused);
+        store_post(f->store, &signups[i].w.write);
+        store_post(f->store, &racers[i].w.write);
+    }
+    while (atomic_load(&left)) usleep(1000);
+    assert_int_equal(made, 1);
+    assert_int_equal(taken, WRITES / 2 - 1);
+    assert_int_equal(created, 10); /* the account's credits */
+    assert_int_equal(refused, 10);
+    assert_true(store_accounts(f->store, count_account, &accounts, &e));
+    assert_int_equal(accounts, 2);
 }
 
 static void what_was_told_is_there_after_reopening(void **state)
@@ -469,6 +519,7 @@ static void missing_database_is_named(void **state)
     TEST(ledger_cannot_be_changed),                           \
     TEST(holds_never_exceed_credits),                         \
     TEST(a_failing_write_spoils_no_other),                    \
+    TEST(a_write_that_fails_half_way_is_undone_alone),        \
     TEST(what_was_told_is_there_after_reopening),             \
     TEST(idempotency_key_finds_its_job),                      \
     TEST(idempotency_keys_are_per_account_and_for_a_day),     \

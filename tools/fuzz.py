@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
 """Runs the fuzz targets of tests/fuzz/ and keeps count of it.
 
-    tools/fuzz.py run       NAME...   from the kept corpora alone, FUZZ_SECONDS each (60)
+    tools/fuzz.py run       NAME...   from the kept corpora alone, FUZZ_SECONDS of CPU time each (60), as many targets at
+                                      once as there are cores (FUZZ_JOBS)
     tools/fuzz.py continue  NAME...   from those and everything found so far (build/fuzz/corpus)
     tools/fuzz.py minimise  NAME...   what was found -> the fewest inputs with the same coverage -> tests/fuzz/corpus
     tools/fuzz.py coverage  NAME...   lines of the files under test that the kept corpora run through
-    tools/fuzz.py figures             all runs so far, summed (build/fuzz/runs.jsonl), as a table
+    tools/fuzz.py figures             all runs so far, summed, as a table
 
-Kept corpora: tests/fuzz/corpus/NAME. Dictionaries: tests/fuzz/dictionaries/NAME, where there is one. Inputs that broke
-something lie in build/fuzz/findings; any of them fails the run.
+Kept corpora: tests/fuzz/corpus/NAME. Dictionaries: tests/fuzz/dictionaries/NAME, where there is one. Runs are noted in
+tests/fuzz/runs.jsonl, which is kept too, so that a campaign may go on elsewhere. Inputs that broke something lie in
+build/fuzz/findings; any of them fails the run.
 """
+import datetime
 import json
+import math
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 KEPT, FOUND, FRESH = Path("tests/fuzz/corpus"), Path("build/fuzz/corpus"), Path("build/fuzz/fresh")
-FINDINGS, RUNS = Path("build/fuzz/findings"), Path("build/fuzz/runs.jsonl")
+FINDINGS, RUNS = Path("build/fuzz/findings"), Path("tests/fuzz/runs.jsonl")
 INPUT_MAX = {"fuzz_http": 8192, "fuzz_vocabulary": 8192, "fuzz_model_config": 4096, "fuzz_webhook_url": 2100}
 
 # What each target is there to go through.
@@ -40,53 +45,60 @@ UNDER_TEST = {
 }
 
 
-def cpu_seconds():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def last(pattern, text):
     found = re.findall(pattern, text)
     return int(found[-1]) if found else 0
 
 
 def fuzz(name, seconds, folders):
-    """One libFuzzer run; its figures as a dictionary."""
-    FINDINGS.mkdir(parents=True, exist_ok=True)
+    """One libFuzzer run of so many seconds by the clock; its figures as a dictionary."""
     dictionary = Path("tests/fuzz/dictionaries") / name
-    before, cpu = set(FINDINGS.glob(f"{name}-*")), cpu_seconds()
-    done = subprocess.run(
-        [f"build-fuzz/fuzz/{name}", f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
-         f"-max_len={INPUT_MAX.get(name, 16384)}", f"-artifact_prefix={FINDINGS}/{name}-",
-         *([f"-dict={dictionary}"] if dictionary.exists() else []), *map(str, folders)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
-    said = done.stderr
-    figures = {"target": name, "cpu_s": round(cpu_seconds() - cpu, 1), "executions": last(r"number_of_executed_units: (\d+)", said),
-               "cov": last(r"cov: (\d+)", said), "ft": last(r"ft: (\d+)", said),
-               "new": last(r"new_units_added: (\d+)", said), "peak_rss_mb": last(r"peak_rss_mb: +(\d+)", said),
-               "findings": len(set(FINDINGS.glob(f"{name}-*")) - before), "exit": done.returncode}
-    if done.returncode:
+    before = set(FINDINGS.glob(f"{name}-*"))
+    with tempfile.TemporaryFile() as told:
+        child = subprocess.Popen(
+            [f"build-fuzz/fuzz/{name}", f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
+             f"-max_len={INPUT_MAX.get(name, 16384)}", f"-artifact_prefix={FINDINGS}/{name}-",
+             *([f"-dict={dictionary}"] if dictionary.exists() else []), *map(str, folders)],
+            stdout=subprocess.DEVNULL, stderr=told)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        said = told.read().decode(errors="replace")
+    if child.returncode:
         print(said[-6000:], file=sys.stderr)
-    return figures
+    return {"target": name, "day": datetime.date.today().isoformat(), "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+            "executions": last(r"number_of_executed_units: (\d+)", said), "cov": last(r"cov: (\d+)", said),
+            "ft": last(r"ft: (\d+)", said), "new": last(r"new_units_added: (\d+)", said),
+            "peak_rss_mb": last(r"peak_rss_mb: +(\d+)", said),
+            "findings": len(set(FINDINGS.glob(f"{name}-*")) - before), "exit": child.returncode}
+
+
+def run_one(name, resume, seconds):
+    """Runs a target until it has used its seconds of CPU time, which is longer by the clock where it has not a core of its own."""
+    found, fresh = FOUND / name, FRESH / name
+    shutil.rmtree(fresh, ignore_errors=True)
+    for folder in (found, fresh, KEPT / name):
+        folder.mkdir(parents=True, exist_ok=True)
+    print(f"{name}: {seconds} s ...", flush=True)
+    left, ok = seconds, True
+    while ok and left >= 1:
+        figures = fuzz(name, math.ceil(left), [found, KEPT / name] if resume else [fresh, KEPT / name])
+        left -= max(figures["cpu_s"], 1)
+        ok = figures["exit"] == 0
+        with RUNS.open("a") as log:
+            log.write(json.dumps(figures) + "\n")
+        print("{target}: {cpu_s} s of CPU, {executions} executions, cov {cov}, ft {ft}, {new} new inputs, peak {peak_rss_mb} MB, "
+              "{findings} findings".format(**figures), flush=True)
+    if not resume:
+        shutil.copytree(fresh, found, dirs_exist_ok=True)
+    return ok
 
 
 def run(names, resume):
-    seconds, failed = int(os.environ.get("FUZZ_SECONDS", "60")), 0
-    for name in names:
-        found, fresh = FOUND / name, FRESH / name
-        shutil.rmtree(fresh, ignore_errors=True)
-        for folder in (found, fresh, KEPT / name):
-            folder.mkdir(parents=True, exist_ok=True)
-        print(f"{name}: {seconds} s ...", flush=True)
-        figures = fuzz(name, seconds, [found, KEPT / name] if resume else [fresh, KEPT / name])
-        if not resume:
-            shutil.copytree(fresh, found, dirs_exist_ok=True)
-        with RUNS.open("a") as log:
-            log.write(json.dumps(figures) + "\n")
-        print("    {cpu_s} s of CPU, {executions} executions, cov {cov}, ft {ft}, {new} new inputs, peak {peak_rss_mb} MB, "
-              "{findings} findings".format(**figures), flush=True)
-        failed += figures["exit"] != 0
-    return failed
+    seconds, jobs = int(os.environ.get("FUZZ_SECONDS", "60")), int(os.environ.get("FUZZ_JOBS", os.cpu_count()))
+    FINDINGS.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda name: run_one(name, resume, seconds), names)).count(False)
 
 
 def minimise(names):

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/text.h"
 #include "engine/unicode_tables.h"
@@ -112,18 +113,19 @@ static char *read_whole(const char *path, size_t *bytes, struct error *e)
         return NULL;
     }
     enum { MOST = 16 << 20 };
-    char *data = malloc(MOST);
-    *bytes = data ? fread(data, 1, MOST - 1, file) : 0;
-    bool whole = data && feof(file) && !ferror(file);
+    struct stat about;
+    size_t size = fstat(fileno(file), &about) == 0 && about.st_size < MOST ? (size_t)about.st_size : 0;
+    char *data = malloc(size + 1);
+    *bytes = data ? fread(data, 1, size, file) : 0;
+    bool whole = data && *bytes == size && fgetc(file) == EOF && !ferror(file);
     fclose(file);
-    char *fitted = whole ? realloc(data, *bytes + 1) : NULL;
-    if (!fitted) {
+    if (!whole) {
         error_set(e, ERR_ENGINE_UNAVAILABLE, "", "Cannot read the vocabulary %s whole (at most %d MB are).", path, MOST >> 20);
         free(data);
         return NULL;
     }
-    fitted[*bytes] = '\0';
-    return fitted;
+    data[*bytes] = '\0';
+    return data;
 }
 
 static bool split_lines(struct tokenizer *t, size_t bytes, const char *path, struct error *e)

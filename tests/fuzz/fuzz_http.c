@@ -188,6 +188,16 @@ static size_t skipped_bytes(const char *s, size_t bytes)
     return at;
 }
 
+/* Four bytes of NUL, CR and LF that begin with NUL where a head may end ("a NUL CR LF LF") look to head.c like CRLF CRLF, for
+ * libmicrohttpd 0.9.75 has overwritten all of them with NULs (TESTING.md). Here they become what they are taken for. */
+static void write_out_ends(char *s, size_t bytes)
+{
+    for (size_t i = 0; i + 4 <= bytes; i++) {
+        if (s[i] == '\0' && memchr("\r\n", s[i + 1], 3) && memchr("\r\n", s[i + 2], 3) && memchr("\r\n", s[i + 3], 3))
+            memcpy(s + i, "\r\n\r\n", 4);
+    }
+}
+
 /* How many requests RFC 9112 sees in the bytes whose heads leave no doubt, stopping at the first that does. */
 static size_t strict_requests(const char *s, size_t bytes)
 {
@@ -234,6 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *bytes = as_text(data + 1, size - 1);
     talk(bytes, size - 1, data[0] < 128 ? 0 : (size_t)(data[0] - 127));
     must(strlen(answers) == answer_bytes);
+    write_out_ends(bytes, size - 1);
     must(count_taken() <= strict_requests(bytes, size - 1));
     free(bytes);
     return 0;

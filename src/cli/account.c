@@ -36,7 +36,8 @@ static json_t *make_link(struct store *store, const char *account_id, const stru
 {
     char token[TOKEN_CHARS + 1];
     if (!account_make_link(store, account_id, o->email, token, e)) return NULL;
-    return json_sprintf("%s/signin/#token=%s", o->public_url, token);
+    json_t *link = json_sprintf("%s/signin/#token=%s", o->public_url, token);
+    return link ? link : (error_set(e, ERR_INTERNAL, "", "out of memory"), NULL);
 }
 
 static int create(int argc, char **argv)

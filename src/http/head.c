@@ -38,6 +38,13 @@ static bool is_host(const char *s)
     return s[strspn(s, allowed)] == 0;
 }
 
+/* libmicrohttpd 0.9.75 hands out pointers into the head as it was received, with each CRLF overwritten by two NULs. A
+ * line that ended in a bare LF, a continued line (moved elsewhere) or a NUL inside a value therefore shows as a gap
+ * between one header's end and the next one's name; a second space in the request line likewise. Where the gap is of the right
+ * width, it must hold NULs. Versions from 1.0 on refuse such heads themselves (MHD_OPTION_CLIENT_DISCIPLINE_LVL, set in
+ * server.c). */
+static bool crlf_before(const char *at) { return MHD_VERSION >= 0x00097600 || (at[-1] == '\0' && at[-2] == '\0'); }
+
 static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
                                   const char *value, size_t value_bytes)
 {
@@ -55,20 +62,17 @@ static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char
         h->encodings++;
         h->chunked = !strcasecmp(value, "chunked");
     }
-    if (h->expected_name != name) h->contiguous = false;
+    if (h->expected_name != name || !crlf_before(name)) h->contiguous = false;
     h->expected_name = value + value_bytes + 2;
     return MHD_YES;
 }
 
-/* libmicrohttpd 0.9.75 hands out pointers into the head as it was received, with each CRLF overwritten by two NULs. A
- * line that ended in a bare LF, a continued line (moved elsewhere) or a NUL inside a value therefore shows as a gap
- * between one header's end and the next one's name; a second space in the request line likewise. Pointers are compared,
- * never followed. Versions from 1.0 on refuse such heads themselves (MHD_OPTION_CLIENT_DISCIPLINE_LVL, set in server.c). */
 #if MHD_VERSION < 0x00097600
 static bool lines_end_in_crlf(const struct request *r, const char *method, const struct head *h)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    return info && h->contiguous && h->expected_name + 2 == method + info->header_size;
+    const char *end = info ? method + info->header_size : NULL;
+    return end && h->contiguous && h->expected_name + 2 == end && crlf_before(end) && crlf_before(end - 2);
 }
 
 static bool parts_are_single_spaced(const struct request *r, const char *method, const char *version)

@@ -20,8 +20,9 @@ struct backend_ops {
      * leaves the others alone. The list may come back in another order. False: nothing of it has happened, `e` says why. */
     bool (*batch)(struct backend *b, struct store_write **batch, struct error *e);
     /* The answers to a batch are out: housekeeping that must be done whoever waits. `thorough`: all there is, since nothing
-     * was written for a second, or since the batch failed, perhaps for want of room. */
-    void (*keep_house)(struct backend *b, bool thorough);
+     * was written for a second, or since the batch failed, perhaps for want of room. False: it was hindered, and is to be asked
+     * again in a second. */
+    bool (*keep_house)(struct backend *b, bool thorough);
 
     bool (*account_read)(struct backend *b, const char *account_id, struct store_account *out, struct error *e);
     bool (*key_find)(struct backend *b, const unsigned char *hash, struct store_key *out, struct error *e);

@@ -418,7 +418,7 @@ static bool backend_migrate(const struct store_options *options, int *from, int 
     return ok;
 }
 
-static void keep_house(struct backend *b, bool thorough) { (void)b, (void)thorough; } /* the server does that by itself */
+static bool keep_house(struct backend *b, bool thorough) { return (void)b, (void)thorough, true; } /* the server does that by itself */
 
 const struct backend_ops postgres_backend = {
     .open = backend_open,

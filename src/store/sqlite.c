@@ -225,6 +225,7 @@ static void run_alone(struct backend *b, struct store_write *w)
 static bool batch_all(struct backend *b, struct store_write **batch, struct error *e)
 {
     bool undone;
+    if (!close_left_open(b, e)) return false; /* before the lock: who has it may be waiting for that transaction's end */
     write_lock(b);
     bool ok = transaction(b, *batch, NULL, &undone, e);
     if (ok && undone && (*batch)->next)
@@ -242,14 +243,16 @@ static void checkpoint(struct backend *b)
     b->wal_pages = 0; /* what readers kept from being copied is told again by the next commit */
 }
 
-static void keep_house(struct backend *b, bool thorough)
+static bool keep_house(struct backend *b, bool thorough)
 {
     struct error ignored;
     int most = thorough ? CHECKPOINT_IDLE_PAGES : CHECKPOINT_FORCED_PAGES;
-    if (!close_left_open(b, &ignored) || !b->service || b->wal_pages < most) return;
+    if (!close_left_open(b, &ignored)) return false;
+    if (!b->service || b->wal_pages < most) return true;
     write_lock(b);
     checkpoint(b);
     write_unlock(b);
+    return true;
 }
 
 static int note_wal_pages(void *arg, sqlite3 *db, const char *name, int pages)

@@ -30,7 +30,7 @@ struct store {
     struct store_counters counters;
 };
 
-/* With the lock held. After a second without work the backend keeps house, once. */
+/* With the lock held. After a second without work the backend keeps house, until it has done so once. */
 static void wait_for_work(struct store *store)
 {
     int64_t idle_at = clock_monotonic_ns() + IDLE_NS;
@@ -40,9 +40,9 @@ static void wait_for_work(struct store *store)
             pthread_cond_wait(&store->wake, &store->lock);
         } else if (!cond_wait_until(&store->wake, &store->lock, idle_at)) {
             pthread_mutex_unlock(&store->lock);
-            store->ops->keep_house(store->backend, true);
+            rested = store->ops->keep_house(store->backend, true);
+            idle_at = clock_monotonic_ns() + IDLE_NS;
             pthread_mutex_lock(&store->lock);
-            rested = true;
         }
     }
 }
@@ -99,7 +99,7 @@ static void *writer_main(void *arg)
         if (!ok) log_error(NULL, "store: a batch was not committed", LOG_STR("error", e.message));
         batch_count(store, batch, clock_monotonic_ns() - began);
         batch_finish(batch, ok ? NULL : &e);
-        store->ops->keep_house(store->backend, !ok);
+        (void)store->ops->keep_house(store->backend, !ok); /* hindered, it is asked again when idle */
     }
     return NULL;
 }

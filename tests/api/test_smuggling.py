@@ -33,6 +33,7 @@ CASES = {
     "bare LF as the empty line": b"POST /api/v1/extract/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\n",
     "bare LF after the request line": b"POST /api/v1/extract/ HTTP/1.1\nHost: a\r\nContent-Length: 0\r\n\r\n",
     "NUL in a value": head("X-A: b\x00c", "Content-Length: 0"),
+    "NUL and a byte before two LF": b"GET /livez HTTP/1.1\r\nHost: a\x00b\n\n",
     "CR in a value": head("X-A: b\rc", "Content-Length: 0"),
     "control character in a value": head("X-A: b\x01c", "Content-Length: 0"),
     "bad character in a name": head("X(A): b", "Content-Length: 0"),

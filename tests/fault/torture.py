@@ -210,12 +210,13 @@ def torture_commands(folder, say, points):
             for n in points(kind):
                 probe.control.arm(classes_of(kind), FAIL, n, 1, KINDS[kind][1])
                 with environment(probe.control):
-                    done = subprocess.run([service.BINARY, *words, "--data", data], capture_output=True, text=True, timeout=60)
+                    done = subprocess.run([service.BINARY, *words, "--data", data], capture_output=True, text=True, errors="replace", timeout=60)
                 _, hit = probe.control.disarm()
                 if not hit:
                     break
                 counts["done" if done.returncode == 0 else "refused"] += 1
-                if done.returncode < 0 or not (done.stderr if done.returncode else done.stdout):
+                said = done.stderr if done.returncode else done.stdout
+                if done.returncode < 0 or not said or "\N{REPLACEMENT CHARACTER}" in said:
                     wrong.append(f"{' '.join(words[:2])}, {kind} {n}: {done.returncode} {done.stdout[:100]!r} {done.stderr[-200:]!r}")
             wrong += [f"{words[:2]}, {kind}: {line}" for line in check_books(data)]
             total += sum(counts.values())

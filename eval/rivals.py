@@ -1,16 +1,18 @@
 """What people would otherwise run on such a machine: small language models held to a JSON schema by llama.cpp's server.
 
-    python eval/rivals.py                        SmolLM2-135M-Instruct and Gemma-3-270M on the business documents
-    python eval/rivals.py --limit 10 --only smollm2
+    python eval/rivals.py                        SmolLM2-135M-Instruct and Gemma-3-270M, 10 documents of each measured set
+    python eval/rivals.py --sample 50 --only smollm2
 
 Needs the packages of rivals.txt, and from tools/llama_server.sh the server and the first model (`make eval-rivals` sees to all).
-Prints field F1 and seconds per document and keeps the figures in eval/results/, from where run.py puts them beside ours. Greedy
-decoding; the template becomes a JSON schema in which every value may be null, so the answer always has the right shape.
+They take seconds a document, so each set is a sample (seed fixed), but for the business documents and the quick start; the program
+answers the same documents. Prints field F1 and seconds a document of all three, and puts the table between the README's rivals
+markers. Greedy decoding; the template becomes a JSON schema in which every value may be null, so the answer always has the right
+shape. Answers are kept under build/eval, so a stopped run goes on where it was.
 """
 import argparse
 import contextlib
 import json
-import platform
+import random
 import socket
 import subprocess
 import time
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+import predictors
 import run
 import score
 import sets
@@ -55,9 +58,12 @@ RIVALS = {"smollm2": ("SmolLM2-135M", smollm2), "gemma3": ("Gemma-3-270M", gemma
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", choices=RIVALS, help="one of them (default both)")
-    p.add_argument("--limit", type=int, help="at most so many documents; figures are then not kept")
+    p.add_argument("--sample", type=int, default=10, help="documents of each set (default %(default)s)")
+    p.add_argument("--sets", nargs="+", choices=sets.names(), metavar="SET", help=f"of {', '.join(sets.names())} (default all)")
+    p.add_argument("--measure", default=HERE.parent.parent / "shared/data/measure", help="folder of the measure-only sets")
     p.add_argument("--threads", type=int, default=2, help="threads of llama.cpp (default %(default)s)")
-    p.add_argument("--results", default=HERE / "results", help="folder of the figures (default eval/results)")
+    p.add_argument("--cache", default=HERE.parent / "build/eval", help="where answers are kept (default build/eval)")
+    p.add_argument("--readme", help="put the table between this file's rivals markers")
     return p.parse_args()
 
 
@@ -103,11 +109,11 @@ def served(path, threads):
         process.wait()
 
 
-def ask(url, document):
+def ask(url, row):
     """-> (answer, seconds); {} where the model's text is no JSON (it ran out of room) or the prompt is longer than the window."""
-    prompt = PROMPT.format(template=json.dumps(document["template"], ensure_ascii=False, indent=1), document=document["text"])
+    prompt = PROMPT.format(template=json.dumps(row["template"], ensure_ascii=False, indent=1), document=row["document_text"])
     body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0, "seed": 1, "max_tokens": ANSWER,
-            "response_format": {"type": "json_schema", "json_schema": {"schema": schema_of(document["template"])}}}
+            "response_format": {"type": "json_schema", "json_schema": {"schema": schema_of(row["template"])}}}
     request = urllib.request.Request(url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
     begun = time.perf_counter()
     try:
@@ -122,25 +128,55 @@ def ask(url, document):
     return answer, time.perf_counter() - begun
 
 
+class Rival:
+    """Answers as predictors.py has them: one model behind one server."""
+
+    def __init__(self, title, url):
+        self.identity, self.url = title, url
+
+    def answers(self, rows):
+        return (ask(self.url, row) for row in rows)
+
+
+def sample(name, args):
+    documents = sets.load(name, args.measure)
+    if name in ("quickstart", "business"):
+        return documents
+    return random.Random(7).sample(documents, len(documents))[:args.sample]  # a smaller sample is part of a larger one
+
+
+def figures(predictor, args):
+    """{title: figures} of the rows whose sets are asked for."""
+    scored = {}
+    for name in args.sets or sets.names():
+        documents = sample(name, args)
+        kept = run.answers_for(predictor, name, documents, args.cache)
+        scored[name] = [(d, *score.score_document(d["template"], d["gold"], k["answer"], d.get("alts")), k["seconds"])
+                        for d, k in zip(documents, kept)]
+    return {row.title: f for row in sets.ROWS if row.goal and (f := run.figures_of(row, scored))}
+
+
+def table(columns):
+    """columns: {name: {title: figures}}."""
+    out = ["| set | " + " | ".join(f"{name} | s a document" for name in columns) + " |", "|---|" + "---|---|" * len(columns)]
+    for title in next(iter(columns.values())):
+        shown = [f"{c[title]['f1']:.2f} | {c[title]['seconds']:.3g}" for c in columns.values()]
+        out.append(f"| {title} | " + " | ".join(shown) + " |")
+    return "\n".join(out)
+
+
 def main():
     args = options()
-    documents = sets.load("business", None)[:args.limit]
+    program = predictors.open_predictor("refractr", run.SHIPPED, HERE.parent / "build/refractr")
+    columns = {"refractr": figures(program, args)}
     for key in [args.only] if args.only else RIVALS:
         title, find = RIVALS[key]
-        path = find()
-        scored = {name: [] for name in ("quickstart", "business")}
-        with served(path, args.threads) as url:
-            for name, rows in (("quickstart", sets.QUICKSTART), ("business", documents)):
-                for d in tqdm(rows, desc=f"{title} {name}", unit="doc", ncols=100):
-                    answer, seconds = ask(url, d)
-                    scored[name].append((d, *score.score_document(d["template"], d["gold"], answer), seconds))
-        figures = [f for row in sets.ROWS if (f := run.figures_of(row, scored))]
-        for f in figures:
-            print(f"{title:14} {f['title']:50} F1 {f['f1']:.3f} ({f['low']:.3f}-{f['high']:.3f}), {f['seconds']:.2f} s a document")
-        if not args.limit:
-            page = {"identity": path.name, "machine": f"{platform.machine()}, {args.threads} threads", "figures": figures}
-            Path(args.results).mkdir(parents=True, exist_ok=True)
-            (Path(args.results) / f"{title}.json").write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n")
+        with served(find(), args.threads) as url:
+            columns[title] = figures(Rival(title, url), args)
+    text = table(columns)
+    print(text)
+    if args.readme:
+        run.into_readme(args.readme, text, "rivals")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,6 @@ struct server {
     void *context;
     int port;
     atomic_bool draining;
-    atomic_size_t large_bodies; /* bytes of bodies over SMALL_BODY */
     atomic_int open_requests; /* first line read, answer not yet written */
     pthread_mutex_t lock; /* over the three below; never held while resuming or calling out */
     struct request *parked;

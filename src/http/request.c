@@ -40,9 +40,12 @@ struct request *request_new(struct server *server, struct MHD_Connection *connec
     return r;
 }
 
+/* Bytes of bodies over SMALL_BODY. The process's, not the server's: a worker may let go of a request after the server's end. */
+static atomic_size_t large_bodies;
+
 static void drop_body(struct request *r)
 {
-    if (r->body_capacity > SMALL_BODY) atomic_fetch_sub(&r->server->large_bodies, r->body_capacity);
+    if (r->body_capacity > SMALL_BODY) atomic_fetch_sub(&large_bodies, r->body_capacity);
     free(r->body);
     r->body = NULL;
     r->body_bytes = r->body_capacity = 0;
@@ -64,13 +67,13 @@ static bool make_room(struct request *r, size_t bytes)
     size_t before = r->body_capacity > SMALL_BODY ? r->body_capacity : 0;
     while (capacity < bytes) capacity *= 2;
     size_t more = capacity > SMALL_BODY ? capacity - before : 0;
-    if (more && atomic_fetch_add(&r->server->large_bodies, more) + more > LARGE_BODIES_MAX) {
-        atomic_fetch_sub(&r->server->large_bodies, more);
+    if (more && atomic_fetch_add(&large_bodies, more) + more > LARGE_BODIES_MAX) {
+        atomic_fetch_sub(&large_bodies, more);
         return false;
     }
     char *grown = realloc(r->body, capacity);
     if (!grown) {
-        atomic_fetch_sub(&r->server->large_bodies, more);
+        atomic_fetch_sub(&large_bodies, more);
         return false;
     }
     r->body = grown;

@@ -5,9 +5,9 @@
 
 Needs the packages of rivals.txt, and from tools/llama_server.sh the server and the first model (`make eval-rivals` sees to all).
 They take seconds a document, so each set is a sample (seed fixed), but for the business documents and the quick start; the program
-answers the same documents. Prints field F1 and seconds a document of all three, and puts the table between the README's rivals
-markers. Greedy decoding; the template becomes a JSON schema in which every value may be null, so the answer always has the right
-shape. Answers are kept under build/eval, so a stopped run goes on where it was.
+answers the same documents. Prints field F1 and seconds a document of all three. Greedy decoding; the template becomes a JSON
+schema in which every value may be null, so the answer always has the right shape. Answers are kept under build/eval, so a stopped
+run goes on where it was.
 """
 import argparse
 import contextlib
@@ -63,7 +63,6 @@ def options():
     p.add_argument("--measure", default=HERE.parent.parent / "shared/data/measure", help="folder of the measure-only sets")
     p.add_argument("--threads", type=int, default=2, help="threads of llama.cpp (default %(default)s)")
     p.add_argument("--cache", default=HERE.parent / "build/eval", help="where answers are kept (default build/eval)")
-    p.add_argument("--readme", help="put the table between this file's rivals markers")
     return p.parse_args()
 
 
@@ -173,10 +172,7 @@ def main():
         title, find = RIVALS[key]
         with served(find(), args.threads) as url:
             columns[title] = figures(Rival(title, url), args)
-    text = table(columns)
-    print(text)
-    if args.readme:
-        run.into_readme(args.readme, text, "rivals")
+    print(table(columns))
 
 
 if __name__ == "__main__":

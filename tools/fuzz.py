@@ -10,7 +10,8 @@
 
 Kept corpora: tests/fuzz/corpus/NAME. Dictionaries: tests/fuzz/dictionaries/NAME, where there is one. Runs are noted in
 tests/fuzz/runs.jsonl, which is kept too, so that a campaign may go on elsewhere. Inputs that broke something lie in
-build/fuzz/findings; any of them fails the run.
+build/fuzz/findings; any of them fails the run. (A target that was stopped for seconds counts as one that hangs: run such an input
+again before it is believed; `paused` marks such runs, whose findings do not count.)
 """
 import datetime
 import json
@@ -68,7 +69,7 @@ def fuzz(name, seconds, folders):
         print(said[-6000:], file=sys.stderr)
     return {"target": name, "day": datetime.date.today().isoformat(), "cpu_s": round(used.ru_utime + used.ru_stime, 1),
             "executions": last(r"number_of_executed_units: (\d+)", said), "cov": last(r"cov: (\d+)", said),
-            "ft": last(r"ft: (\d+)", said), "new": last(r"new_units_added: (\d+)", said),
+            "ft": last(r"ft: (\d+)", said), "new": last(r"new_units_added: +(\d+)", said),
             "peak_rss_mb": last(r"peak_rss_mb: +(\d+)", said),
             "findings": len(set(FINDINGS.glob(f"{name}-*")) - before), "exit": child.returncode}
 
@@ -141,8 +142,9 @@ def figures():
     for line in RUNS.read_text().splitlines():
         r = json.loads(line)
         s = sums.setdefault(r["target"], {"cpu_s": 0, "executions": 0, "cov": 0, "ft": 0, "findings": 0})
-        for key in ("cpu_s", "executions", "findings"):
+        for key in ("cpu_s", "executions"):
             s[key] += r[key]
+        s["findings"] += 0 if r.get("paused") else r["findings"]
         s["cov"], s["ft"] = max(s["cov"], r["cov"]), max(s["ft"], r["ft"])
     print("| target | CPU minutes | executions | edges (cov) | features (ft) | findings |\n|---|---|---|---|---|---|")
     for name, s in sorted(sums.items()):

@@ -20,11 +20,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tqdm import tqdm
-
 import predictors
 import run
-import score
 import sets
 
 HERE = Path(__file__).resolve().parent
@@ -130,8 +127,8 @@ def ask(url, row):
 class Rival:
     """Answers as predictors.py has them: one model behind one server."""
 
-    def __init__(self, title, url):
-        self.identity, self.url = title, url
+    def __init__(self, path, url):
+        self.identity, self.url = f"{Path(path).stem}-{predictors.digest(path, __file__)}", url
 
     def answers(self, rows):
         return (ask(self.url, row) for row in rows)
@@ -144,14 +141,9 @@ def sample(name, args):
     return random.Random(7).sample(documents, len(documents))[:args.sample]  # a smaller sample is part of a larger one
 
 
-def figures(predictor, args):
-    """{title: figures} of the rows whose sets are asked for."""
-    scored = {}
-    for name in args.sets or sets.names():
-        documents = sample(name, args)
-        kept = run.answers_for(predictor, name, documents, args.cache)
-        scored[name] = [(d, *score.score_document(d["template"], d["gold"], k["answer"], d.get("alts")), k["seconds"])
-                        for d, k in zip(documents, kept)]
+def figures(predictor, documents, cache):
+    """documents: {set: [document]} -> {title: figures} of the rows that have a goal and whose sets are there."""
+    scored = run.measure(predictor, documents, cache)
     return {row.title: f for row in sets.ROWS if row.goal and (f := run.figures_of(row, scored))}
 
 
@@ -167,11 +159,13 @@ def table(columns):
 def main():
     args = options()
     program = predictors.open_predictor("refractr", run.SHIPPED, HERE.parent / "build/refractr")
-    columns = {"refractr": figures(program, args)}
+    documents = {name: sample(name, args) for name in args.sets or sets.names()}
+    columns = {"refractr": figures(program, documents, args.cache)}
     for key in [args.only] if args.only else RIVALS:
         title, find = RIVALS[key]
-        with served(find(), args.threads) as url:
-            columns[title] = figures(Rival(title, url), args)
+        path = find()
+        with served(path, args.threads) as url:
+            columns[title] = figures(Rival(path, url), documents, args.cache)
     print(table(columns))
 
 

@@ -75,14 +75,13 @@ def answers_for(predictor, name, documents, cache):
     return [known[key_of(d)] for d in documents]
 
 
-def measure(predictor, args):
-    """{set: [(document, {leaf: Counts}, [Fault], seconds)]}"""
+def measure(predictor, documents, cache):
+    """documents: {set: [document]} -> {set: [(document, {leaf: Counts}, [Fault], seconds)]}"""
     out = {}
-    for name in args.sets or sets.names():
-        documents = sets.load(name, args.measure)[:args.limit]
-        kept = answers_for(predictor, name, documents, args.cache)
+    for name, rows in documents.items():
+        kept = answers_for(predictor, name, rows, cache)
         out[name] = [(d, *score.score_document(d["template"], d["gold"], k["answer"], d.get("alts")), k["seconds"])
-                     for d, k in zip(documents, kept)]
+                     for d, k in zip(rows, kept)]
     return out
 
 
@@ -197,7 +196,8 @@ def main():
     else:
         predictor = predictors.open_predictor(args.predictor, args.model or MODELS[args.predictor], args.binary)
         identity = predictor.identity
-        scored = measure(predictor, args)
+        documents = {n: sets.load(n, args.measure)[:args.limit] for n in args.sets or sets.names()}
+        scored = measure(predictor, documents, args.cache)
         figures = {row.title: f for row in sets.ROWS if (f := figures_of(row, scored))}
         page = {"identity": identity, "machine": f"{platform.machine()}, {os.cpu_count()} cores", "figures": list(figures.values())}
         if not args.limit:

@@ -418,7 +418,8 @@ static bool backend_migrate(const struct store_options *options, int *from, int 
     return ok;
 }
 
-static bool keep_house(struct backend *b, bool thorough) { return (void)b, (void)thorough, true; } /* the server does that by itself */
+/* The server does that by itself. */
+static bool keep_house(struct backend *b, bool thorough) { return (void)b, (void)thorough, true; }
 
 const struct backend_ops postgres_backend = {
     .open = backend_open,

@@ -23,7 +23,7 @@
 enum { SYNCS = 9, SYNC_BYTES = 4096, SLOW_SYNC_MS = 30, INODES_LEAST = 100, PATH_CHARS = 4096 };
 
 #define MIB (INT64_C(1) << 20)
-#define FREE_LEAST (512 * MIB) /* the write-ahead log alone may grow to 256 MiB before it is copied back */
+#define FREE_LEAST (512 * MIB) /* the write-ahead log alone may grow to 128 MiB before it is copied back */
 #define FREE_WANTED (1024 * MIB)
 
 /* ---- folder ---------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,9 @@
  * second, 50 MB of log, one answer in a hundred took 1.0 to 1.9 ms with ten syncs a second, 0.8 ms with 25 to 200.
  * A checkpoint itself takes two syncs, and a larger log no more of them: so it comes late, and after the answers.
  *
+ * Pages have 2 KiB: a job changes fourteen of them a little each, and the log keeps every one of them whole. With SQLite's
+ * usual 4 KiB the log was twice as long for the same jobs. A database made with 4 KiB pages keeps them.
+ *
  *     DIR/refractr.db          the database (with -wal and -shm while open)
  *     DIR/refractr.write       flock: writes or checkpoints now
  *     DIR/refractr.service     flock: the service of this folder lives                                               */
@@ -31,7 +34,7 @@
 enum {
     BUSY_TIMEOUT_MS = 5000,
     CHECKPOINT_IDLE_PAGES = 100,     /* copied back to the database when nothing was written for a second */
-    CHECKPOINT_FORCED_PAGES = 64000, /* 256 MiB of log: copied back whoever waits */
+    CHECKPOINT_FORCED_PAGES = 64000, /* 128 MiB of log: copied back whoever waits */
     SYNC_EVERY_MS = 20,
     DIR_BYTES_MAX = 3800
 };
@@ -463,8 +466,9 @@ static bool prepare_writer(struct backend *b, const struct store_options *option
     chmod(b->path, 0600);
     const char *sync = options->durability == DURABILITY_FULL ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
     /* secure_delete: deleted document text is overwritten where that costs no further page. */
-    if (!exec(c, "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;"
-                 "PRAGMA secure_delete = FAST; PRAGMA journal_size_limit = 268435456; PRAGMA cache_size = -16384;", e) ||
+    if (!exec(c, "PRAGMA page_size = 2048; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;"
+                 "PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = FAST; PRAGMA cache_size = -16384;"
+                 "PRAGMA journal_size_limit = 134217728;", e) ||
         !exec(c, sync, e)) {
         return false;
     }

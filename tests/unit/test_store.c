@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
@@ -501,6 +502,31 @@ static void other_accounts_see_nothing(void **state)
     assert_int_equal(e.code, ERR_JOB_NOT_FOUND);
 }
 
+/* What a service writes without a pause is copied back into the database in good time. The log's file never shrinks while it
+ * is in use: its length is the most that was ever in it. */
+static void the_log_is_kept_short(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job_insert w;
+    struct error e;
+    struct stat log;
+    char id[37], path[300];
+    size_t bytes = 1 << 20, most = 130 << 20;
+    char *text = calloc(1, bytes);
+    assert_non_null(text);
+    snprintf(path, sizeof path, "%s/refractr.db-wal", f->place.folder);
+    for (size_t written = 0; written < 2 * most; written += bytes) {
+        uuid_make(id);
+        w = (struct store_job_insert){.write = {.verb = STORE_JOB_INSERT}, .id = id, .account_id = f->account, .running = true,
+                                      .template = "{}", .text = text, .text_bytes = bytes, .now_ms = clock_wall_ms()};
+        assert_true(store_write_wait(f->store, &w.write, &e));
+        assert_true(settle(f, id, 1, false));
+        assert_int_equal(stat(path, &log), 0);
+        assert_true(log.st_size < (off_t)most);
+    }
+    free(text);
+}
+
 static void missing_database_is_named(void **state)
 {
     struct error e;
@@ -533,6 +559,7 @@ int main(void)
     const struct CMUnitTest on_sqlite[] = {
         SHARED_TESTS,
         TEST(one_service_per_folder_but_commands_beside_it),
+        TEST(the_log_is_kept_short),
         cmocka_unit_test(missing_database_is_named),
     };
     const struct CMUnitTest on_postgres[] = {SHARED_TESTS};

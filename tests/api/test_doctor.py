@@ -117,9 +117,10 @@ def test_damaged_store(data):
     checkpoint(data)
     with sqlite3.connect(data / "refractr.db") as db:
         page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_api_keys_1'").fetchone()[0]
+        size = db.execute("PRAGMA page_size").fetchone()[0]
     with (data / "refractr.db").open("r+b") as file:
-        file.seek((page - 1) * 4096 + 2048)
-        file.write(b"\xff" * 1024)
+        file.seek((page - 1) * size + size // 2)
+        file.write(b"\xff" * (size // 4))
     findings = doctor(data)
     assert said(findings, "FAULT", "store", "the database is damaged")
     assert not said(findings, "fine", "store", "")

@@ -7,6 +7,7 @@ FOLDER holds model.safetensors (fp16, or int8 from quantize.py), vocab.txt, conf
 Positions are Unicode code points of document_text. The layout of the input and the meaning of the heads: ARCHITECTURE.md.
 """
 import argparse
+import bisect
 import json
 import math
 import os
@@ -18,19 +19,24 @@ import numpy as np
 from safetensors.numpy import load_file
 from tokenizers import BertWordPieceTokenizer
 
+from columns import records
+from grid import tables
+
 CLS, SEP = 101, 102
 MARKER = {"scalar": 1, "list": 2, "records": 3, "enum": 4}
 TYPE_ID, OPTION = {"number": 6, "integer": 7, "date": 8}, 9
 START, END, INSIDE = 0, 1, 2
+LEAST_EVIDENCE = 0.01  # for a cell of a table; less is none
 WIDE_NAMES = {"attention.self.query": "qkv", "attention.self.key": "qkv", "attention.self.value": "qkv",
               "attention.output.dense": "attention_output", "intermediate.dense": "intermediate", "output.dense": "output"}
 DEFAULTS = {"format": 2, "name": "refractr-mini", "version": "1.0", "key_parts": 3, "key_separator": " . ",
             "key_pieces": 24, "description_pieces": 32, "option_pieces": 8, "fields_per_pass": 24, "head_pieces": 224,
             "window": 512, "overlap": 64, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
             "list_threshold": 0.5, "top_starts": 8, "record_start": 0.6, "yield_margin": 3.0, "within_paragraph": True,
-            "null_bias": 0.0, "enum": True}
+            "tables": True, "null_bias": 0.0, "enum": True}
 FIRST_FORMAT = {**DEFAULTS, "format": 1, "yield_margin": 0, "record_start": 0.5, "key_parts": 2, "key_separator": " ",
-                "head_pieces": 480, "overlap": 128, "within_paragraph": False, "enum": False}
+                "head_pieces": 480, "overlap": 128, "within_paragraph": False, "tables": False,
+                "enum": False}
 TYPE_NAMES = {"string", "number", "integer", "date", "boolean"}
 
 
@@ -229,24 +235,35 @@ class Model:
 
     def find(self, text, fields):
         """For each field what the windows found:
-        scalar, enum: {"margin", "span" or None, "option"}; list, records: {"spans": [(start, end, score)], "near": n}."""
+        scalar, enum: {"margin", "span" or None, "option"}; list, records: {"spans": [(start, end, score)], "near": n}; records
+        also {"rows": [{member's number: (start, end)}]}."""
         c = self.config
         ids, offsets = self.pieces(text)
         heads = [self.head(f) for f in fields]
         ends = paragraph_ends(text, offsets) if c["within_paragraph"] else np.full(len(ids), len(ids))
-        found = [{"best": None, "spans": [], "option": None, "list": [], "near": [], "starts": []} for _ in fields]
+        cells = cells_of(text, offsets) if c["tables"] and any(f["kind"] == "records" for f in fields) else []
+        found = [{"best": None, "spans": [], "option": None, "list": [], "near": [], "starts": [], "cells": {}} for _ in fields]
         for group in self.passes(heads, fields):
             room, at = c["window"] - 3 - sum(len(heads[i][0]) for i in group), 0
             while True:
                 score, null, options = self.scores([heads[i] for i in group], ids[at:at + room])
                 for g, i in enumerate(group):
                     self.collect(found[i], fields[i], score[:, g], null[g], options[g], at, ends[at:] - at)
+                    if fields[i]["parent"] is not None:
+                        weigh_cells(found[i]["cells"], score[:, g], cells, at)
                 if at + room >= len(ids):
                     break
                 at += room - c["overlap"]
         if c["yield_margin"]:
             share_places(fields, found, c)
-        return [self.settle(f, w, offsets) for f, w in zip(fields, found)]
+        settled = [self.settle(f, w, offsets) for f, w in zip(fields, found)]
+        for i, f in enumerate(fields):
+            if f["kind"] == "records":
+                members = [j for j, m in enumerate(fields) if m["parent"] == i]
+                names = [set(self.pieces(part_text(fields[j]["path"][-1]))[0]) for j in members]
+                settled[i]["rows"] = rows_of(settled[i]["starts"], [settled[j]["spans"] for j in members],
+                                             [found[j]["cells"] for j in members], cells, names, ids, offsets)
+        return settled
 
     def collect(self, into, field, score, null, options, at, ends):
         if score.shape[1] == 0:
@@ -296,9 +313,8 @@ class Model:
                 continue
             if f["kind"] == "records":
                 members = [j for j, m in enumerate(fields) if m["parent"] == i]
-                rows = group_records(w["starts"], {fields[j]["path"][-1]: found[j]["spans"] for j in members})
-                keys = [fields[j]["path"][-1] for j in members]
-                values[f["path"]] = [{k: text[r[k][0]:r[k][1]] if k in r else None for k in keys} for r in rows]
+                values[f["path"]] = [{fields[j]["path"][-1]: text[r[m][0]:r[m][1]] if m in r else None
+                                      for m, j in enumerate(members)} for r in w["rows"]]
             elif f["kind"] == "list":
                 texts = [text[a:b] for a, b, _ in w["spans"]]
                 if f["options"]:
@@ -380,6 +396,45 @@ def without_overlap(spans):
         if all(b < x or a > y for _, x, y in keep):
             keep.append((v, a, b))
     return keep
+
+
+def cells_of(text, offsets):
+    """Tables of the text as [{column: (first, last) piece} per row], without cells that hold no piece."""
+    begins, ends, out = [a for a, _ in offsets], [b for _, b in offsets], []
+    for table in tables(text):
+        rows = [{c: (bisect.bisect_right(ends, a), bisect.bisect_left(begins, b) - 1) for c, (a, b) in row.items()} for row in table]
+        rows = [{c: (a, b) for c, (a, b) in row.items() if a <= b} for row in rows]
+        out.append([row for row in rows if row])
+    return [table for table in out if len(table) >= 2]
+
+
+def weigh_cells(evidence, score, cells, at):
+    """One member's evidence for the cells that stand in a window: evidence[table][row, column], the best of all windows."""
+    for t, table in enumerate(cells):
+        into = evidence.setdefault(t, {})
+        for r, row in enumerate(table):
+            for c, (first, last) in row.items():
+                if first >= at and last < at + score.shape[1]:
+                    best = sigmoid(score[:, first - at:last - at + 1].max(1))
+                    seen = float(best[START] * best[END] * best[INSIDE]) ** (1 / 3)
+                    if seen > max(into.get((r, c), 0.0), LEAST_EVIDENCE):
+                        into[r, c] = seen
+
+
+def rows_of(starts, spans, evidence, cells, names, ids, offsets):
+    """Records in document order, [{member: (start, end)}]: from the tables that answer, and from spans outside of these."""
+    place = lambda first, last: (offsets[first][0], offsets[last][1])
+    out, taken = [], []
+    for t, table in enumerate(cells):
+        stands = [{c: place(*cell) for c, cell in row.items()} for row in table]
+        found = records(table, stands, [e.get(t, {}) for e in evidence], spans, names, ids)
+        if found:
+            taken.append((min(a for a, _ in stands[0].values()), max(b for _, b in stands[-1].values())))
+            out += found
+    free = lambda place: not any(a <= place < b for a, b in taken)
+    out += group_records([s for s in starts if free(s)],
+                         {m: [s for s in found if free(s[0])] for m, found in enumerate(spans)})
+    return sorted(out, key=lambda record: min(record.values()))
 
 
 def group_records(starts, members):

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/records.h"
 #include "engine/text.h"
 #include "engine/values.h"
 
@@ -159,7 +160,10 @@ static size_t settle_list(const struct maker *m, size_t i, struct finding **item
     while (over < count && (*items)[over].kind == FINDING_ITEM)
         over++;
     size_t kept = m->model->format >= 2 ? decode_without_overlap(*items, over) : decode_distinct(*items, over);
-    size_t under = decode_without_overlap(*items + over, count - over);
+    size_t beside = over;
+    while (beside < count && (*items)[beside].kind == FINDING_NEAR)
+        beside++;
+    size_t under = decode_without_overlap(*items + over, beside - over);
     *near = 0;
     for (size_t n = over; n < over + under; n++) {
         bool apart = true;
@@ -216,94 +220,28 @@ static void answer_list(struct maker *m, size_t i)
 
 /* ---- records ------------------------------------------------------------------------------------------------------------ */
 
-struct cell { const struct finding *finding; size_t member; }; /* member: 0 .. members - 1 */
-
-struct table { /* rows of `members` cells; NULL: nothing found */
-    const struct finding **cells;
-    size_t members, rows;
-};
-
-static int by_cell(const void *left, const void *right)
+static bool group(struct maker *m, size_t i, size_t members, struct records *out)
 {
-    const struct cell *a = left, *b = right;
-    int place = by_place(a->finding, b->finding);
-    return place ? place : (a->member > b->member) - (a->member < b->member);
-}
-
-/* Members that never interleave and are equally many ("all names, then all prices") belong together by rank. */
-static bool is_columns(const struct cell *cells, size_t count, size_t members)
-{
-    size_t counts[TEMPLATE_MAX_FIELDS] = {0}, blocks = 0, present = 0, each = 0;
-    for (size_t i = 0; i < count; i++) {
-        counts[cells[i].member]++;
-        blocks += i == 0 || cells[i].member != cells[i - 1].member;
+    struct member *found = arena_array(m->arena, members, sizeof *found);
+    struct records_ask ask = {.members = found, .asks = m->plan->asks + i + 1, .member_count = members,
+                              .grid = m->document->grid, .pieces = m->document->pieces};
+    for (size_t k = 0; found && k < members; k++) {
+        struct finding *items;
+        size_t near, count = findings_of(m, i + 1 + k, &items), cells = 0;
+        while (cells < count && items[count - 1 - cells].kind == FINDING_CELL)
+            cells++;
+        found[k] = (struct member){.cells = items + count - cells, .cell_count = cells};
+        found[k].item_count = settle_list(m, i + 1 + k, &items, &near);
+        found[k].items = items;
     }
-    for (size_t k = 0; k < members; k++) {
-        if (counts[k] && each && counts[k] != each)
-            return false;
-        each = counts[k] ? counts[k] : each;
-        present += counts[k] > 0;
+    if (m->plan->asks[i].kind == ASK_RECORDS) {
+        struct finding *starts;
+        ask.start_count = findings_of(m, i, &starts);
+        ask.starts = starts;
+        if (ask.start_count)
+            qsort(starts, ask.start_count, sizeof *starts, by_place);
     }
-    return present > 1 && each > 1 && blocks == present;
-}
-
-static void put_columns(struct table *table, const struct cell *cells, size_t count)
-{
-    size_t ranks[TEMPLATE_MAX_FIELDS] = {0};
-    for (size_t i = 0; i < count; i++) {
-        size_t row = ranks[cells[i].member]++;
-        table->cells[row * table->members + cells[i].member] = cells[i].finding;
-        table->rows = row + 1 > table->rows ? row + 1 : table->rows;
-    }
-}
-
-/* A value belongs to the last record that begins at or before it, those before the first to the first. Where a member comes
- * again another record begins too: a beginning is easier to miss than a value. */
-static void put_rows(struct table *table, const struct cell *cells, size_t count, const struct finding *starts, size_t start_count)
-{
-    size_t begun = 0, passed = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct finding *found = cells[i].finding;
-        while (passed < start_count && starts[passed].first <= found->first)
-            passed++;
-        const struct finding **row = table->cells + (table->rows ? table->rows - 1 : 0) * table->members;
-        bool fresh = row[cells[i].member] != NULL || (passed != begun && begun != 0);
-        if (table->rows == 0 || fresh) {
-            row = table->cells + table->rows * table->members;
-            table->rows++;
-        }
-        begun = passed;
-        row[cells[i].member] = found;
-    }
-}
-
-static bool make_table(struct maker *m, size_t i, size_t members, struct table *table)
-{
-    struct finding *items[TEMPLATE_MAX_FIELDS], *starts;
-    size_t counts[TEMPLATE_MAX_FIELDS], near, count = 0, at = 0;
-    for (size_t k = 0; k < members; k++) {
-        counts[k] = settle_list(m, i + 1 + k, &items[k], &near);
-        count += counts[k];
-    }
-    *table = (struct table){.members = members};
-    struct cell *cells = arena_array(m->arena, count + 1, sizeof *cells);
-    table->cells = arena_array(m->arena, (count + 1) * members, sizeof *table->cells);
-    if (!cells || !table->cells)
-        return false;
-    for (size_t k = 0; k < members; k++) {
-        for (size_t n = 0; n < counts[k]; n++)
-            cells[at++] = (struct cell){&items[k][n], k};
-    }
-    if (count)
-        qsort(cells, count, sizeof *cells, by_cell);
-    size_t start_count = m->plan->asks[i].kind == ASK_RECORDS ? findings_of(m, i, &starts) : 0;
-    if (start_count)
-        qsort(starts, start_count, sizeof *starts, by_place);
-    if (is_columns(cells, count, members))
-        put_columns(table, cells, count);
-    else
-        put_rows(table, cells, count, start_count ? starts : NULL, start_count);
-    return true;
+    return found && records_group(&ask, m->arena, out);
 }
 
 static void fill_cell(struct maker *m, size_t record, size_t member, size_t row, const struct finding *found, json_t *object)
@@ -327,17 +265,17 @@ static void fill_cell(struct maker *m, size_t record, size_t member, size_t row,
 
 static void answer_records(struct maker *m, size_t i, size_t members)
 {
-    struct table table;
+    struct records found;
     json_t *rows = json_array();
-    if (!rows || !make_table(m, i, members, &table)) {
+    if (!rows || !group(m, i, members, &found)) {
         json_decref(rows);
         m->failed = true;
         return;
     }
-    for (size_t row = 0; row < table.rows; row++) {
+    for (size_t row = 0; row < found.rows; row++) {
         json_t *object = json_object();
         for (size_t k = 0; object && k < members; k++)
-            fill_cell(m, i, i + 1 + k, row, table.cells[row * members + k], object);
+            fill_cell(m, i, i + 1 + k, row, found.cells[row * members + k], object);
         m->failed = json_array_append_new(rows, object) || m->failed;
     }
     m->values[i] = rows;

@@ -12,6 +12,7 @@
 #include "engine/arena.h"
 #include "engine/ask.h"
 #include "engine/decode.h"
+#include "engine/grid.h"
 #include "engine/model.h"
 #include "engine/template.h"
 
@@ -20,6 +21,7 @@ struct document {
     size_t bytes;
     const struct piece *pieces;
     const uint32_t *byte_of; /* byte offset of each code point, and of the end */
+    const struct grid *grid; /* its tables, or those nobody asked for: empty */
 };
 
 /* Sorts `findings`. *data and, where `fields` is not NULL, *fields are new references. False: out of memory. */

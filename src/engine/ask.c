@@ -144,6 +144,26 @@ static bool keep_head(struct ask *ask, const struct build *b, struct arena *aren
     return ask->options != NULL;
 }
 
+/* The words a table's heading may share with a member's name. */
+static bool keep_name(struct ask *ask, struct build *b, struct arena *arena)
+{
+    char text[KEY_TEXT];
+    size_t length = key_words(b->field->path[b->field->depth - 1], text, sizeof text);
+    ask->is_member = true;
+    b->scratch->count = 0;
+    if (!tokenizer_encode(b->tokenizer, text, length < sizeof text ? length : sizeof text - 1, b->scratch))
+        return false;
+    ask->name = arena_array(arena, b->scratch->count + 1, sizeof *ask->name);
+    for (size_t i = 0; ask->name && i < b->scratch->count; i++) {
+        size_t n = 0;
+        while (n < ask->name_count && ask->name[n] != b->scratch->at[i].id)
+            n++;
+        ask->name[n] = b->scratch->at[i].id;
+        ask->name_count += n == ask->name_count;
+    }
+    return ask->name != NULL;
+}
+
 /* Fields n .. the end of its unit: a list of records with its members, or one field alone. */
 static size_t unit_end(const struct field *fields, size_t count, size_t n)
 {
@@ -224,6 +244,7 @@ bool plan_make(struct plan *plan, const struct model *model, const struct tokeni
                           .warnings = &plan->warnings, .error = e};
         plan->asks[i].kind = kind_of(&fields[i], model);
         ok = build_head(&b, plan->asks[i].kind) && (keep_head(&plan->asks[i], &b, arena) || out_of_memory(e));
+        ok = ok && (fields[i].parent < 0 || keep_name(&plan->asks[i], &b, arena) || out_of_memory(e));
     }
     ok = ok && (make_passes(plan, model, fields, count, arena) || out_of_memory(e));
     if (ok)

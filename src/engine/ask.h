@@ -23,6 +23,9 @@ struct ask { /* one field's header; asks[i] belongs to the template's field i */
     size_t count;
     uint16_t *options;      /* positions of the option markers among `pieces`; NULL where none were asked */
     size_t option_count;
+    bool is_member;         /* of a list of records */
+    int32_t *name;          /* a member's own name in pieces, no two alike */
+    size_t name_count;
 };
 
 struct pass {

@@ -7,6 +7,7 @@
 
 static const double seen_evidence = 0.3;  /* least probability of a choice's start and end to report where it was read */
 static const double least_inside = 1e-3;
+static const double least_evidence = 0.01; /* for a cell of a table; less is none */
 
 void findings_free(struct findings *findings)
 {
@@ -150,6 +151,31 @@ static bool decode_list(const struct model *m, const struct view *v, struct find
     return true;
 }
 
+static double most_of(const float *values, size_t first, size_t last)
+{
+    float most = values[first];
+    for (size_t t = first + 1; t <= last; t++)
+        most = values[t] > most ? values[t] : most;
+    return sigmoid(most);
+}
+
+/* A member's evidence for every cell that stands in the window. */
+static bool decode_cells(const struct view *v, const struct grid *grid, struct findings *out)
+{
+    for (size_t i = 0; i < grid->count; i++) {
+        const struct grid_cell *cell = &grid->cells[i];
+        if (cell->first < v->at || cell->last >= v->at + v->tokens)
+            continue;
+        size_t first = cell->first - v->at, last = cell->last - v->at;
+        double seen = cbrt(most_of(v->start, first, last) * most_of(v->end, first, last) * most_of(v->inside, first, last));
+        struct finding f = {.ask = v->ask, .kind = FINDING_CELL, .first = cell->first, .last = cell->last,
+                            .option = (uint32_t)i, .score = (float)seen};
+        if (seen > least_evidence && !findings_add(out, &f))
+            return false;
+    }
+    return true;
+}
+
 static bool decode_starts(const struct model *m, const struct view *v, struct findings *out)
 {
     for (size_t t = 0; t < v->tokens; t++) {
@@ -265,7 +291,7 @@ static void thin(struct findings *out, size_t from)
 }
 
 bool decode_window(const struct model *m, const struct plan *plan, const struct pass *pass, const struct window *window,
-                   const struct scores *scores, size_t at, const uint32_t *ends, struct findings *out)
+                   const struct scores *scores, size_t at, const uint32_t *ends, const struct grid *grid, struct findings *out)
 {
     const float *options = scores->option;
     for (size_t i = 0; i < pass->count; i++) {
@@ -285,6 +311,8 @@ bool decode_window(const struct model *m, const struct plan *plan, const struct 
             return false;
         if (ask->kind == ASK_LIST)
             thin(out, from);
+        if (ask->is_member && !decode_cells(&v, grid, out))
+            return false;
         options += ask->option_count;
     }
     return true;

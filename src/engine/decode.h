@@ -13,6 +13,7 @@
 
 #include "engine/ask.h"
 #include "engine/encoder.h"
+#include "engine/grid.h"
 #include "engine/model.h"
 
 enum finding_kind {
@@ -21,13 +22,14 @@ enum finding_kind {
     FINDING_NEAR,   /* list: score just under it */
     FINDING_START,  /* records: a record begins at `first` */
     FINDING_OPTION, /* choice: score is the margin; first..last the evidence, or first > last where none was seen */
+    FINDING_CELL,   /* records' members: evidence for cell `option` of the grid */
 };
 
 struct finding {
     uint32_t ask;
     enum finding_kind kind;
     uint32_t first, last; /* document pieces, both inclusive */
-    uint32_t option;
+    uint32_t option;      /* or cell */
     float score;
 };
 
@@ -40,9 +42,9 @@ void findings_free(struct findings *findings);
 bool findings_add(struct findings *findings, const struct finding *finding) __attribute__((warn_unused_result));
 
 /* Appends what window `window` (starting at document piece `at`) says of every field of `pass`. ends[p] is the document piece
- * behind the last one of p's paragraph. False: out of memory. */
+ * behind the last one of p's paragraph; `grid` the document's tables, empty where they are not asked about. False: out of memory. */
 bool decode_window(const struct model *model, const struct plan *plan, const struct pass *pass, const struct window *window,
-                   const struct scores *scores, size_t at, const uint32_t *ends, struct findings *out)
+                   const struct scores *scores, size_t at, const uint32_t *ends, const struct grid *grid, struct findings *out)
     __attribute__((warn_unused_result));
 
 /* Sorts by field, then best first (margin, then place). */

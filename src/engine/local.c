@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "engine/engines.h"
 #include "engine/find_model.h"
+#include "engine/grid.h"
 #include "engine/model.h"
 #include "engine/text.h"
 #include "engine/tokenizer.h"
@@ -37,6 +38,7 @@ struct task {
     struct pieces pieces;       /* of the document */
     uint32_t *byte_of;
     uint32_t *ends;             /* of each piece, the one behind its paragraph's last */
+    struct grid grid;           /* tables, where the template has lists of records */
     struct plan plan;
     size_t taken, finished;     /* windows; guarded by the engine's lock */
     bool prepared, failed;
@@ -125,12 +127,21 @@ static bool index_paragraphs(struct task *task, bool wanted)
     return task->ends != NULL;
 }
 
+static bool index_tables(struct task *task, const struct field *fields, size_t count)
+{
+    size_t n = 0;
+    while (n < count && fields[n].kind != FIELD_RECORDS)
+        n++;
+    size_t length = utf8_count(task->given.text, task->given.text_bytes);
+    return n == count || grid_find(&task->grid, task->given.text, task->given.text_bytes, length, &task->pieces, &task->arena);
+}
+
 static bool prepare(const struct local *engine, struct worker *worker, struct task *task)
 {
     size_t count;
     const struct field *fields = template_fields(task->given.plan, &count);
     if (!index_text(task) || !tokenizer_encode(engine->tokenizer, task->given.text, task->given.text_bytes, &task->pieces) ||
-        !index_paragraphs(task, engine->model.within_paragraph))
+        !index_paragraphs(task, engine->model.within_paragraph) || (engine->model.tables && !index_tables(task, fields, count)))
         return error_set(&task->error, ERR_INTERNAL, "", "Out of memory preparing the document.");
     return plan_make(&task->plan, &engine->model, engine->tokenizer, fields, count, task->pieces.count, &task->arena,
                      &worker->scratch, &task->error);
@@ -145,7 +156,8 @@ static bool run_window(const struct local *engine, struct worker *worker, struct
     worker->findings.count = 0;
     if (!encoder_run(worker->encoder, &worker->window, &scores, e))
         return false;
-    bool ok = decode_window(&engine->model, &task->plan, pass, &worker->window, &scores, at, task->ends, &worker->findings);
+    bool ok = decode_window(&engine->model, &task->plan, pass, &worker->window, &scores, at, task->ends, &task->grid,
+                            &worker->findings);
     pthread_mutex_lock(&task->lock);
     for (size_t i = 0; ok && i < worker->findings.count; i++)
         ok = findings_add(&task->findings, &worker->findings.at[i]);
@@ -179,7 +191,7 @@ static void finish(struct local *engine, struct task *task)
         answer.ok = fill_nothing(task->given.plan, &answer);
         answer.fields = task->given.details ? json_object() : NULL;
     } else if (answer.ok) {
-        struct document document = {task->given.text, task->given.text_bytes, task->pieces.at, task->byte_of};
+        struct document document = {task->given.text, task->given.text_bytes, task->pieces.at, task->byte_of, &task->grid};
         answer.ok = answer_make(&engine->model, task->given.plan, &task->plan, &document, &task->findings, &task->arena,
                                 &answer.data, task->given.details ? &answer.fields : NULL);
         answer.warnings = json_incref(task->plan.warnings);

@@ -33,6 +33,7 @@ struct model {
     double inside_weight, list_candidate, list_threshold, null_bias;
     double yield_margin;        /* a value may give its place to a surer one at this loss of margin; 0: never */
     bool within_paragraph;      /* no value runs on over an empty line */
+    bool tables;                /* records are read from a table's columns where there is one */
     double record_start;        /* probability from which a record begins at a piece */
     struct calibration value, null, list, choice;
 };

@@ -4,8 +4,9 @@ Fitted on held-out data with the fp16 weights and written into config.json of th
   inside_weight   how much a scalar's span must look inside throughout: low lets long values be whole
   null_bias       a value is given when its margin over null exceeds this
   list_threshold  a list's span is kept when its score exceeds this; from list_candidate on it counts as a near miss
-  calibration     {"value", "null", "list", "enum": [a, b]}: confidence = sigmoid(a x + b) (Platt 1999), where x is the margin
-                  of a value, minus the margin of a null, the logit of a list span's score, the margin of an option
+  calibration     {"value", "null", "list", "enum", "cell": [a, b]}: confidence = sigmoid(a x + b) (Platt 1999), where x is the
+                  margin of a value, minus the margin of a null, the logit of a list span's score, the margin of an option, the
+                  logit of the mean evidence for a table's column
 Held out are lines of the training sets no step saw, generator documents under a seed of their own, and our business documents:
 the fit halves choose, the other halves report expected calibration error (ECE, 15 equal bins; Guo et al. 2017,
 arXiv:1706.04599) and draw the reliability diagram. The measure-only sets are not touched.
@@ -26,7 +27,7 @@ import score
 import sets
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = ("value", "null", "list", "enum")
+KINDS = ("value", "null", "list", "enum", "cell")
 EVERYTHING = -1e9   # null_bias under which every field is answered, so that margins can be read
 LOWEST = 0.15       # list spans are collected from here on (list_candidate)
 BIASES = np.arange(-6, 3.01, 0.25)
@@ -49,15 +50,16 @@ def options():
 
 class Points:
     """What the model said and whether it was so. scalars: (margin, gold present, span right); lists: (score, right) and how many
-    gold values there are; choices: (margin, gold present, option right)."""
+    gold values there are; choices: (margin, gold present, option right); cells: (score of the column, right)."""
 
     def __init__(self):
-        self.scalars, self.lists, self.choices, self.list_gold = [], [], [], 0
+        self.scalars, self.lists, self.choices, self.cells, self.list_gold = [], [], [], [], 0
 
     def add(self, other):
         self.scalars += other.scalars
         self.lists += other.lists
         self.choices += other.choices
+        self.cells += other.cells
         self.list_gold += other.list_gold
 
 
@@ -76,6 +78,12 @@ def points_of(model, row):
             right = gold is not None and span and any(
                 normalise.same(v, row["text"][span[0]:span[1]], kind_of(f)) for v in [gold, *also])
             out.scalars.append((found["margin"], gold is not None, bool(right)))
+        elif f["kind"] == "records":
+            members = [m for m in fields if m["parent"] is not None and fields[m["parent"]] is f]
+            golds = [[v for v in gold_of(row, fields, m) if v is not None] for m in members]
+            for record in found["rows"]:
+                out.cells += [(column, any(normalise.same(v, row["text"][a:b], kind_of(members[m])) for v in golds[m]))
+                              for m, (a, b, column, kind) in record.items() if kind == "cell"]
         elif f["kind"] == "list":
             left = [v for v in gold or [] if v is not None]
             out.list_gold += len(left)
@@ -145,15 +153,19 @@ def samples(points, bias, threshold):
     out = {k: [] for k in KINDS}
     for margin, present, right in points.scalars:
         out["value" if margin > bias else "null"].append((margin, right) if margin > bias else (-margin, not present))
-    for s, right in points.lists:
-        if s > threshold:
-            out["list"].append((float(np.log(s / (1 - min(s, 1 - 1e-6)))), right))
+    out["list"] = [(logit(s), right) for s, right in points.lists if s > threshold]
+    out["cell"] = [(logit(s), right) for s, right in points.cells]
     for margin, present, right in points.choices:
         if margin > bias:
             out["enum"].append((margin, right))
         else:
             out["null"].append((-margin, not present))
     return out
+
+
+def logit(p):
+    """Of a score; a column's may exceed 1."""
+    return float(np.log(p / (1 - p))) if p < 1 - 1e-6 else float(np.log((1 - 1e-6) / 1e-6))
 
 
 def platt(pairs):

@@ -21,7 +21,8 @@ def likeness(a, b):
 
 def pair(table, evidence, names, ids):
     """table: [{column: (first, last) piece}]; evidence: per member {(row, column): e}; names: per member its name's piece ids;
-    ids: of the document's pieces. -> ({member: column}, [rows that are records]), ({}, []) where the table does not answer."""
+    ids: of the document's pieces. -> ({member: (column, its mean)}, [rows that are records]), ({}, []) where the table does not
+    answer."""
     columns = sorted({c for row in table for c in row})
     alike = [{c: likeness(name, set(ids[a:b + 1])) if b - a < HEADING_PIECES else 0.0 for c, (a, b) in table[0].items()}
              for name in names]
@@ -36,8 +37,8 @@ def pair(table, evidence, names, ids):
                     means.append((sum(cells) / len(cells) + HEADING * headed * alike[m].get(c, 0.0), m, c))
         pairs = {}
         for mean, m, c in sorted(means, key=lambda x: (-x[0], x[1], x[2])):
-            if mean > LEAST_COLUMN and m not in pairs and c not in pairs.values():
-                pairs[m] = c
+            if mean > LEAST_COLUMN and m not in pairs and all(c != taken for taken, _ in pairs.values()):
+                pairs[m] = c, mean
         before, live = live, [r for r in range(headed, len(table)) if is_record(table[r], r, evidence, pairs)]
         if live == before:
             break
@@ -48,28 +49,30 @@ def pair(table, evidence, names, ids):
 
 def is_record(row, r, evidence, pairs):
     """At least half of the paired columns are filled, and what they hold is borne out."""
-    seen = [evidence[m].get((r, c), 0.0) for m, c in pairs.items() if c in row]
+    seen = [evidence[m].get((r, c), 0.0) for m, (c, _) in pairs.items() if c in row]
     return bool(seen) and 2 * len(seen) >= len(pairs) and sum(seen) / len(seen) > LEAST_ROW
 
 
 def records(table, places, evidence, spans, names, ids):
     """places: as table, but (start, end) in the text; spans: per member [(start, end, score)] in document order. -> one record
-    per row, [{member: (start, end)}]; [] where the table does not answer. A value is its cell, or a sure span within it;
-    members without a column keep the best span of the row that nothing else claims."""
+    per row, [{member: (start, end, score, "cell" or "list")}]; [] where the table does not answer. A value is its cell, whose
+    score is its column's, or a sure span within it; members without a column keep the best span of the row that nothing else
+    claims."""
     pairs, rows = pair(table, evidence, names, ids)
     out = []
     for r in rows:
         record, row = {}, places[r]
-        for m, c in sorted(pairs.items()):
+        for m, (c, mean) in sorted(pairs.items()):
             if c in row:
                 inner = [s for s in spans[m] if s[0] >= row[c][0] and s[1] <= row[c][1]]
-                record[m] = inner[0][:2] if len(inner) == 1 and inner[0][2] > SURE_SPAN else row[c]
+                sure = len(inner) == 1 and inner[0][2] > SURE_SPAN
+                record[m] = (*inner[0], "list") if sure else (*row[c], mean, "cell")
         first, last = min(a for a, _ in row.values()), max(b for _, b in row.values())
         for m in sorted(set(range(len(names))) - set(pairs)):
             free = [s for s in spans[m] if s[0] >= first and s[1] <= last and
-                    all(s[1] <= a or s[0] >= b for a, b in record.values())]
+                    all(s[1] <= v[0] or s[0] >= v[1] for v in record.values())]
             if free:
-                record[m] = max(free, key=lambda s: s[2])[:2]
+                record[m] = (*max(free, key=lambda s: s[2]), "list")
         if record:
             out.append(record)
     return out

@@ -91,9 +91,9 @@ def aligned(parts):
             return rows
         for a, b in line:
             over = [c for c, (x, y) in enumerate(columns) if a < y and x < b]
-            if len(over) != 1:
+            c = over[0] if over else min(range(len(wider)), key=lambda c: max(wider[c][0] - b, a - wider[c][1]))
+            if len(over) > 1:
                 return rows
-            c = over[0]
             row[c] = (row[c][0], b) if c in row else (a, b)
             wider[c] = min(wider[c][0], a), max(wider[c][1], b)
         if len(row) < 2 or any(wider[c][1] >= wider[c + 1][0] for c in range(len(wider) - 1)):

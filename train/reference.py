@@ -236,7 +236,7 @@ class Model:
     def find(self, text, fields):
         """For each field what the windows found:
         scalar, enum: {"margin", "span" or None, "option"}; list, records: {"spans": [(start, end, score)], "near": n}; records
-        also {"rows": [{member's number: (start, end)}]}."""
+        also {"rows": [{member's number: (start, end, score, "cell" or "list")}]}."""
         c = self.config
         ids, offsets = self.pieces(text)
         heads = [self.head(f) for f in fields]
@@ -422,7 +422,8 @@ def weigh_cells(evidence, score, cells, at):
 
 
 def rows_of(starts, spans, evidence, cells, names, ids, offsets):
-    """Records in document order, [{member: (start, end)}]: from the tables that answer, and from spans outside of these."""
+    """Records in document order, [{member: (start, end, score, "cell" or "list")}]: from the tables that answer, and from the
+    spans before, between and behind these."""
     place = lambda first, last: (offsets[first][0], offsets[last][1])
     out, taken = [], []
     for t, table in enumerate(cells):
@@ -431,9 +432,9 @@ def rows_of(starts, spans, evidence, cells, names, ids, offsets):
         if found:
             taken.append((min(a for a, _ in stands[0].values()), max(b for _, b in stands[-1].values())))
             out += found
-    free = lambda place: not any(a <= place < b for a, b in taken)
-    out += group_records([s for s in starts if free(s)],
-                         {m: [s for s in found if free(s[0])] for m, found in enumerate(spans)})
+    for first, stop in zip([0] + [b for _, b in taken], [a for a, _ in taken] + [math.inf]):
+        out += group_records([s for s in starts if first <= s < stop],
+                             {m: [s for s in found if first <= s[0] < stop] for m, found in enumerate(spans)})
     return sorted(out, key=lambda record: min(record.values()))
 
 
@@ -448,14 +449,14 @@ def group_records(starts, members):
     blocks = [k for n, (_, _, _, k) in enumerate(flat) if n == 0 or flat[n - 1][3] != k]
     if len(counts) > 1 and len(set(counts.values())) == 1 and max(counts.values()) > 1 and len(blocks) == len(counts):
         n = max(counts.values())
-        return [{k: members[k][r][:2] for k in counts} for r in range(n)]
+        return [{k: (*members[k][r], "list") for k in counts} for r in range(n)]
     rows, begun = [], 0
     for a, b, v, k in flat:
         at = sum(1 for s in starts if s <= a)
         if not rows or k in rows[-1] or (at != begun and begun > 0):
             rows.append({})
         begun = at
-        rows[-1][k] = (a, b)
+        rows[-1][k] = (a, b, v, "list")
     return rows
 
 

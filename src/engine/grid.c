@@ -123,8 +123,24 @@ static size_t segments_of(const struct reader *r, size_t line, struct stretch ou
 
 struct columns_so_far { struct stretch at[GRID_COLUMNS]; size_t count; };
 
-/* Puts the line's segments into `row` by the one column each stands over, and widens the columns; false: it does not keep to
- * them, or fills fewer than two. row[c].end is 0 where c is empty. */
+/* The column with the least gap to a segment that stands over none, the first of equals. */
+static size_t nearest(const struct columns_so_far *columns, struct stretch s)
+{
+    size_t best = 0;
+    int64_t least = INT64_MAX;
+    for (size_t c = 0; c < columns->count; c++) {
+        int64_t before = (int64_t)columns->at[c].start - s.end, behind = (int64_t)s.start - columns->at[c].end;
+        int64_t gap = before > behind ? before : behind;
+        if (gap < least) {
+            least = gap;
+            best = c;
+        }
+    }
+    return best;
+}
+
+/* Puts the line's segments into `row` by the one column each stands over or is nearest to, and widens the columns; false: it does
+ * not keep to them, or fills fewer than two. row[c].end is 0 where c is empty. */
 static bool keep_to(struct columns_so_far *columns, const struct stretch *segments, size_t count, struct stretch row[GRID_COLUMNS])
 {
     struct columns_so_far wider = *columns;
@@ -138,8 +154,9 @@ static bool keep_to(struct columns_so_far *columns, const struct stretch *segmen
                 column = c;
             }
         }
-        if (over != 1)
+        if (over > 1)
             return false;
+        column = over ? column : nearest(&wider, segments[i]);
         struct stretch *cell = &row[column], *wide = &wider.at[column];
         filled += cell->end == 0;
         *cell = (struct stretch){cell->end ? cell->start : segments[i].start, segments[i].end};

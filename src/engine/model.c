@@ -43,6 +43,7 @@ static const struct { const char *key; size_t at; } calibrations[] = {
     {"null", offsetof(struct model, null)},
     {"list", offsetof(struct model, list)},
     {"enum", offsetof(struct model, choice)},
+    {"cell", offsetof(struct model, cell)},
 };
 
 static const char *const product_names[PRODUCTS] = {"qkv", "attention_output", "intermediate", "output"};

@@ -35,7 +35,7 @@ struct model {
     bool within_paragraph;      /* no value runs on over an empty line */
     bool tables;                /* records are read from a table's columns where there is one */
     double record_start;        /* probability from which a record begins at a piece */
-    struct calibration value, null, list, choice;
+    struct calibration value, null, list, choice, cell;
 };
 
 /* Fills `model` from the file; errors name the key at fault. */

@@ -75,8 +75,8 @@ static bool add_table_row(struct grouper *g, const struct columns *t, size_t r)
         struct finding *whole = arena_alloc(g->arena, sizeof *whole);
         if (!whole)
             return false;
-        float seen = t->evidence[(m * t->rows + r) * t->columns + t->column_of[m]];
-        *whole = (struct finding){.kind = FINDING_CELL, .first = cell->first, .last = cell->last, .score = seen};
+        *whole = (struct finding){.kind = FINDING_CELL, .first = cell->first, .last = cell->last,
+                                  .score = (float)t->means[m * t->columns + t->column_of[m]]};
         row[m] = whole;
     }
     for (size_t m = 0; m < ask->member_count; m++) {
@@ -140,15 +140,6 @@ static bool add_tables(struct grouper *g)
     return true;
 }
 
-static bool is_taken(const struct grouper *g, const struct finding *f)
-{
-    for (size_t n = 0; n < g->taken_count; n++) {
-        if (f->first >= g->taken[n].first && f->first <= g->taken[n].last)
-            return true;
-    }
-    return false;
-}
-
 /* ---- elsewhere --------------------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *left, const void *right)
@@ -190,43 +181,54 @@ static void put_ranked(struct records *out, const struct value *values, size_t c
 
 /* A value belongs to the last record that begins at or before it, those before the first to the first. Where a member comes
  * again another record begins too: a beginning is easier to miss than a value. */
-static void put_in_turn(const struct grouper *g, const struct value *values, size_t count)
+static void put_in_turn(struct records *out, const struct value *values, size_t count, const struct finding *starts,
+                        size_t start_count)
 {
-    struct records *out = g->out;
-    const struct records_ask *ask = g->ask;
-    size_t begun = 0, passed = 0, free_starts = 0, before = out->rows;
+    size_t begun = 0, passed = 0, before = out->rows;
     for (size_t i = 0; i < count; i++) {
         const struct finding *found = values[i].finding;
-        for (; passed < ask->start_count && ask->starts[passed].first <= found->first; passed++)
-            free_starts += !is_taken(g, &ask->starts[passed]);
+        while (passed < start_count && starts[passed].first <= found->first)
+            passed++;
         const struct finding **row = out->cells + (out->rows - (out->rows > before)) * out->members;
-        bool fresh = row[values[i].member] != NULL || (free_starts != begun && begun != 0);
+        bool fresh = row[values[i].member] != NULL || (passed != begun && begun != 0);
         if (out->rows == before || fresh) {
             row = out->cells + out->rows * out->members;
             out->rows++;
         }
-        begun = free_starts;
+        begun = passed;
         row[values[i].member] = found;
     }
 }
 
-static bool add_rest(struct grouper *g, size_t total)
+/* Groups the values of pieces [first, stop). `values` has room for all there are. */
+static void add_between(struct grouper *g, struct value *values, uint32_t first, uint32_t stop)
 {
     const struct records_ask *ask = g->ask;
-    struct value *values = arena_array(g->arena, total + 1, sizeof *values);
-    size_t count = 0;
-    for (size_t k = 0; values && k < ask->member_count; k++) {
+    size_t count = 0, start = 0, end;
+    for (size_t k = 0; k < ask->member_count; k++) {
         for (size_t n = 0; n < ask->members[k].item_count; n++) {
-            if (!is_taken(g, &ask->members[k].items[n]))
-                values[count++] = (struct value){&ask->members[k].items[n], k};
+            const struct finding *f = &ask->members[k].items[n];
+            if (f->first >= first && f->first < stop)
+                values[count++] = (struct value){f, k};
         }
     }
     if (count)
         qsort(values, count, sizeof *values, by_value);
+    while (start < ask->start_count && ask->starts[start].first < first)
+        start++;
+    for (end = start; end < ask->start_count && ask->starts[end].first < stop;)
+        end++;
     if (is_ranked(values, count, ask->member_count))
         put_ranked(g->out, values, count);
     else
-        put_in_turn(g, values, count);
+        put_in_turn(g->out, values, count, start < end ? ask->starts + start : NULL, end - start);
+}
+
+static bool add_rest(struct grouper *g, size_t total)
+{
+    struct value *values = arena_array(g->arena, total + 1, sizeof *values);
+    for (size_t n = 0; values && n <= g->taken_count; n++)
+        add_between(g, values, n ? g->taken[n - 1].last + 1 : 0, n < g->taken_count ? g->taken[n].first : UINT32_MAX);
     return values != NULL;
 }
 

@@ -1,7 +1,7 @@
 /* records.h - the values found for the members of a list of records -> one row of values per record, in document order.
  *
  * From tables: where the document's columns answer the members (columns.h), a row of the table is a record and its cells are
- * the values. Elsewhere: a value belongs to the last record that begins at or before it, another record begins where a member
+ * the values. Before, between and behind such tables: a value belongs to the last record that begins at or before it, another record begins where a member
  * comes again, and members that never interleave and are equally many are zipped. Pure; called by answer.c. */
 #ifndef REFRACTR_ENGINE_RECORDS_H
 #define REFRACTR_ENGINE_RECORDS_H

@@ -38,7 +38,7 @@ static struct findings decode(enum ask_kind kind, size_t options)
     window = (struct window){.tokens = TOKENS, .fields = 1};
     struct scores scores = {&span[0][0], TOKENS, null, option};
     struct findings out = {0};
-    assert_true(decode_window(&model, &plan, &pass, &window, &scores, 100, ends, &out));
+    assert_true(decode_window(&model, &plan, &pass, &window, &scores, 100, ends, &(struct grid){0}, &out));
     decode_sort(&out);
     return out;
 }

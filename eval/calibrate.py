@@ -6,7 +6,7 @@ Fitted on held-out data with the fp16 weights and written into config.json of th
   list_threshold  a list's span is kept when its score exceeds this; from list_candidate on it counts as a near miss
   calibration     {"value", "null", "list", "enum", "cell": [a, b]}: confidence = sigmoid(a x + b) (Platt 1999), where x is the
                   margin of a value, minus the margin of a null, the logit of a list span's score, the margin of an option, the
-                  logit of the mean evidence for a table's column
+                  evidence for a table's column
 Held out are lines of the training sets no step saw, generator documents under a seed of their own, and our business documents:
 the fit halves choose, the other halves report expected calibration error (ECE, 15 equal bins; Guo et al. 2017,
 arXiv:1706.04599) and draw the reliability diagram. The measure-only sets are not touched.
@@ -153,19 +153,14 @@ def samples(points, bias, threshold):
     out = {k: [] for k in KINDS}
     for margin, present, right in points.scalars:
         out["value" if margin > bias else "null"].append((margin, right) if margin > bias else (-margin, not present))
-    out["list"] = [(logit(s), right) for s, right in points.lists if s > threshold]
-    out["cell"] = [(logit(s), right) for s, right in points.cells]
+    out["list"] = [(float(np.log(s / (1 - min(s, 1 - 1e-6)))), right) for s, right in points.lists if s > threshold]
+    out["cell"] = points.cells
     for margin, present, right in points.choices:
         if margin > bias:
             out["enum"].append((margin, right))
         else:
             out["null"].append((-margin, not present))
     return out
-
-
-def logit(p):
-    """Of a score; a column's may exceed 1."""
-    return float(np.log(p / (1 - p))) if p < 1 - 1e-6 else float(np.log((1 - 1e-6) / 1e-6))
 
 
 def platt(pairs):

@@ -488,8 +488,8 @@ def spans_line(model, d):
     lines = [{"path": ".".join(f["path"]), "kind": f["kind"], **tidy(w)} for f, w in zip(fields, found)]
     for i, f in enumerate(fields):
         if f["kind"] == "records":
-            members = {m["path"][-1]: w["spans"] for m, w in zip(fields, found) if m["parent"] == i}
-            lines[i]["rows"] = group_records(found[i]["starts"], members)
+            members = [m["path"][-1] for m in fields if m["parent"] == i]
+            lines[i]["rows"] = [{members[m]: v[:2] for m, v in row.items()} for row in found[i]["rows"]]
     return {**d, "found": lines}
 
 

@@ -61,7 +61,7 @@ static double confidence(const struct calibration *c, double x)
 static double item_confidence(const struct maker *m, const struct finding *f)
 {
     double p = f->score < 0.999999f ? f->score : 0.999999;
-    return confidence(f->kind == FINDING_CELL ? &m->model->cell : &m->model->list, log(p / (1 - p)));
+    return f->kind == FINDING_CELL ? confidence(&m->model->cell, f->score) : confidence(&m->model->list, log(p / (1 - p)));
 }
 
 /* {"value_text", "start", "end", "confidence"}; span NULL for a null answer. */

@@ -12,7 +12,7 @@ enum { MODEL_TEXT = 80, MODEL_SHA256 = 65 };
 
 enum product_name { PRODUCT_QKV, PRODUCT_ATTENTION, PRODUCT_INTERMEDIATE, PRODUCT_OUTPUT, PRODUCTS };
 
-struct calibration { double slope, offset; }; /* confidence = sigmoid(slope * x + offset) */
+struct calibration { double slope, offset; }; /* confidence = sigmoid(slope * x + offset); x: eval/calibrate.py */
 
 struct model {
     int format;

@@ -1,15 +1,35 @@
-/* fuzz_document.c - any text as a document: pieces whose offsets ascend and lie in the text, and any part of it read as
- * every type of value (numbers, dates, booleans, choices): a value of that type, or nothing. */
+/* fuzz_document.c - any text as a document: pieces whose offsets ascend and lie in the text, tables whose cells stand in order
+ * and hold pieces, and any part of it read as every type of value (numbers, dates, booleans, choices): a value of that type, or nothing. */
 #include <ctype.h>
 #include <jansson.h>
 #include <math.h>
 
+#include "engine/grid.h"
 #include "engine/text.h"
 #include "engine/tokenizer.h"
 #include "engine/values.h"
 #include "fuzz.h"
 
 static const char *const options[] = {"low", "medium", "high priority", "é"};
+
+static void check_tables(const char *text, size_t bytes, size_t chars, const struct pieces *pieces)
+{
+    struct arena arena = {0};
+    struct grid grid;
+    must(grid_find(&grid, text, bytes, chars, pieces, &arena));
+    for (size_t i = 0; i < grid.count; i++) {
+        const struct grid_cell *c = &grid.cells[i], *before = c - 1;
+        must(c->first <= c->last && c->last < pieces->count && c->column < GRID_COLUMNS);
+        if (i == 0)
+            must(c->table == 0 && c->row == 0);
+        else if (c->table != before->table)
+            must(c->table == before->table + 1 && c->row == 0 && before->row > 0 && c->first >= before->last);
+        else
+            must(c->row == before->row ? c->column > before->column : c->row == before->row + 1);
+    }
+    must(grid.count == 0 || grid.cells[grid.count - 1].row > 0);
+    arena_free(&arena);
+}
 
 static void check_pieces(const char *text, size_t bytes)
 {
@@ -26,6 +46,7 @@ static void check_pieces(const char *text, size_t bytes)
         must(p->id >= 0 && (size_t)p->id < tokenizer_vocabulary(tokenizer) && p->start < p->end && p->end <= chars);
         must(i == 0 || p->start >= p[-1].start);
     }
+    check_tables(text, bytes, chars, &pieces);
 }
 
 /* 2026, 2026-01, 2026-01-15, with T14:30 or T14:30:00 */

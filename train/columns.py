@@ -10,7 +10,8 @@ HEADING_LIKENESS = 0.3  # from which the first row is a heading, not a record
 HEADING_PIECES = 32  # a longer first cell names nothing
 LEAST_COLUMN = 0.1   # mean evidence, heading included, of a column that is paired
 LEAST_ROW = 0.1      # mean evidence of a row that is a record
-SURE_SPAN = 0.9      # score from which a span within a cell is the value, not the cell
+SURE_SPAN = 0.8      # score from which a span within a cell may be the value, not the cell
+PARTLY = 0.5         # share of the column's cells from which it holds more than values
 ROUNDS = 3
 
 
@@ -53,20 +54,32 @@ def is_record(row, r, evidence, pairs):
     return bool(seen) and 2 * len(seen) >= len(pairs) and sum(seen) / len(seen) > LEAST_ROW
 
 
+def sure_within(cell, spans):
+    """The one span (start, end, score) within a cell (start, end), if it is sure."""
+    inner = [s for s in spans if s[0] >= cell[0] and s[1] <= cell[1]]
+    return inner[0] if len(inner) == 1 and inner[0][2] > SURE_SPAN else None
+
+
+def holds_more(cells, spans):
+    """Whether a column's cells hold more than values: sure spans of a good part of them are shorter than the cell."""
+    inner = [sure_within(cell, spans) for cell in cells]
+    return sum(bool(s) and s[:2] != cell for s, cell in zip(inner, cells)) >= PARTLY * len(cells)
+
+
 def records(table, places, evidence, spans, names, ids):
     """places: as table, but (start, end) in the text; spans: per member [(start, end, score)] in document order. -> one record
     per row, [{member: (start, end, score, "cell" or "list")}]; [] where the table does not answer. A value is its cell, whose
-    score is its column's, or a sure span within it; members without a column keep the best span of the row that nothing else
-    claims."""
+    score is its column's, or, where the column holds more than values, a sure span within it; members without a column keep the
+    best span of the row that nothing else claims."""
     pairs, rows = pair(table, evidence, names, ids)
+    partly = {m: holds_more([places[r][c] for r in rows if c in places[r]], spans[m]) for m, (c, _) in pairs.items()}
     out = []
     for r in rows:
         record, row = {}, places[r]
         for m, (c, mean) in sorted(pairs.items()):
             if c in row:
-                inner = [s for s in spans[m] if s[0] >= row[c][0] and s[1] <= row[c][1]]
-                sure = len(inner) == 1 and inner[0][2] > SURE_SPAN
-                record[m] = (*inner[0], "list") if sure else (*row[c], mean, "cell")
+                inner = sure_within(row[c], spans[m]) if partly[m] else None
+                record[m] = (*inner, "list") if inner else (*row[c], mean, "cell")
         first, last = min(a for a, _ in row.values()), max(b for _, b in row.values())
         for m in sorted(set(range(len(names))) - set(pairs)):
             free = [s for s in spans[m] if s[0] >= first and s[1] <= last and

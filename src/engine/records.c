@@ -8,7 +8,8 @@
 #include "engine/columns.h"
 #include "engine/template.h"
 
-static const float sure_span = 0.9f; /* score from which a span within a cell is the value, not the cell */
+static const float sure_span = 0.8f; /* score from which a span within a cell may be the value, not the cell */
+static const double partly = 0.5;    /* share of the column's cells from which it holds more than values */
 
 struct value { const struct finding *finding; size_t member; };
 
@@ -39,7 +40,7 @@ static const struct finding *best_free(const struct member *member, uint32_t fir
     return best;
 }
 
-/* The one span within the cell, if it is sure: a cell may hold more than the value. */
+/* The one span within the cell, if it is sure. */
 static const struct finding *sure_within(const struct member *member, const struct grid_cell *cell)
 {
     const struct finding *only = NULL;
@@ -53,7 +54,22 @@ static const struct finding *sure_within(const struct member *member, const stru
     return count == 1 && only->score > sure_span ? only : NULL;
 }
 
-static bool add_table_row(struct grouper *g, const struct columns *t, size_t r)
+/* Whether the member's column holds more than values: sure spans of a good part of its cells are shorter than the cell. */
+static bool holds_more(const struct grouper *g, const struct columns *t, size_t m)
+{
+    size_t cells = 0, shorter = 0;
+    for (size_t r = 0; r < t->rows; r++) {
+        const struct grid_cell *cell = t->cells[r * t->columns + t->column_of[m]];
+        if (!t->is_record[r] || !cell)
+            continue;
+        const struct finding *f = sure_within(&g->ask->members[m], cell);
+        cells++;
+        shorter += f && (f->first != cell->first || f->last != cell->last);
+    }
+    return (double)shorter >= partly * (double)cells;
+}
+
+static bool add_table_row(struct grouper *g, const struct columns *t, const bool *more, size_t r)
 {
     const struct records_ask *ask = g->ask;
     const struct finding **row = g->out->cells + g->out->rows * ask->member_count;
@@ -69,7 +85,7 @@ static bool add_table_row(struct grouper *g, const struct columns *t, size_t r)
         if (!cell)
             continue;
         any = true;
-        row[m] = sure_within(&ask->members[m], cell);
+        row[m] = more[m] ? sure_within(&ask->members[m], cell) : NULL;
         if (row[m])
             continue;
         struct finding *whole = arena_alloc(g->arena, sizeof *whole);
@@ -132,8 +148,11 @@ static bool add_tables(struct grouper *g)
         if (!columns_pair(&t))
             continue;
         g->taken[g->taken_count++] = (struct stretch){grid->cells[begin].first, grid->cells[stop - 1].last};
+        bool more[TEMPLATE_MAX_FIELDS];
+        for (size_t m = 0; m < t.members; m++)
+            more[m] = t.column_of[m] != COLUMNS_NONE && holds_more(g, &t, m);
         for (size_t r = 0; r < t.rows; r++) {
-            if (t.is_record[r] && !add_table_row(g, &t, r))
+            if (t.is_record[r] && !add_table_row(g, &t, more, r))
                 return false;
         }
     }

@@ -233,7 +233,7 @@ static void settle(struct reader *r, const struct pieces *pieces, struct grid *g
     uint32_t table = UINT32_MAX, row = 0, tables = 0;
     size_t begun = 0, kept = 0;
     for (size_t i = 0; i < r->count; i++) {
-        struct grid_cell cell = r->cells[i], was = cell;
+        struct grid_cell cell = r->cells[i];
         size_t first = pieces_before(pieces, cell.first, true), stop = pieces_before(pieces, cell.last, false);
         if (first >= stop)
             continue;
@@ -244,9 +244,8 @@ static void settle(struct reader *r, const struct pieces *pieces, struct grid *g
             begun = kept;
             table = cell.table;
         }
-        bool same_row = !fresh && was.row == row;
-        uint32_t number = fresh ? 0 : r->cells[kept - 1].row + !same_row;
-        row = was.row;
+        uint32_t number = fresh ? 0 : r->cells[kept - 1].row + (cell.row != row);
+        row = cell.row;
         r->cells[kept++] = (struct grid_cell){tables, number, cell.column, (uint32_t)first, (uint32_t)stop - 1};
     }
     kept = kept > begun && r->cells[kept - 1].row == 0 ? begun : kept;

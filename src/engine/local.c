@@ -36,6 +36,7 @@ struct task {
     int64_t ready_ms;           /* not before (test option) */
     struct arena arena;
     struct pieces pieces;       /* of the document */
+    size_t length;              /* of the document in code points */
     uint32_t *byte_of;
     uint32_t *ends;             /* of each piece, the one behind its paragraph's last */
     struct grid grid;           /* tables, where the template has lists of records */
@@ -86,15 +87,16 @@ static int64_t now_ms(void)
 static bool index_text(struct task *task)
 {
     const char *text = task->given.text;
-    size_t bytes = task->given.text_bytes, count = utf8_count(text, bytes), at = 0;
-    task->byte_of = arena_array(&task->arena, count + 1, sizeof *task->byte_of);
-    for (size_t i = 0; task->byte_of && i < count; i++) {
+    size_t bytes = task->given.text_bytes, at = 0;
+    task->length = utf8_count(text, bytes);
+    task->byte_of = arena_array(&task->arena, task->length + 1, sizeof *task->byte_of);
+    for (size_t i = 0; task->byte_of && i < task->length; i++) {
         uint32_t code;
         task->byte_of[i] = (uint32_t)at;
         at += utf8_read(text + at, bytes - at, &code);
     }
     if (task->byte_of)
-        task->byte_of[count] = (uint32_t)bytes;
+        task->byte_of[task->length] = (uint32_t)bytes;
     return task->byte_of != NULL;
 }
 
@@ -132,8 +134,8 @@ static bool index_tables(struct task *task, const struct field *fields, size_t c
     size_t n = 0;
     while (n < count && fields[n].kind != FIELD_RECORDS)
         n++;
-    size_t length = utf8_count(task->given.text, task->given.text_bytes);
-    return n == count || grid_find(&task->grid, task->given.text, task->given.text_bytes, length, &task->pieces, &task->arena);
+    return n == count ||
+           grid_find(&task->grid, task->given.text, task->given.text_bytes, task->length, &task->pieces, &task->arena);
 }
 
 static bool prepare(const struct local *engine, struct worker *worker, struct task *task)

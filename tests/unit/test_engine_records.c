@@ -122,6 +122,21 @@ static void see_cell(size_t member, size_t cell, float score)
         .score = score};
 }
 
+static const float all_sure[3][MEMBERS] = {{.8f, .8f, .8f}, {.8f, .8f, .8f}, {.8f, 0, .8f}};
+
+/* Evidence for every cell of the goods in its own column; the third row has no quantity. */
+static void see_goods(const float seen[3][MEMBERS])
+{
+    for (size_t row = 0, cell = 3; row < 3; row++) {
+        for (size_t m = 0; m < MEMBERS; m++) {
+            if (row == 2 && m == QUANTITY)
+                continue;
+            see_cell(m, cell, seen[row][m]);
+            cell++;
+        }
+    }
+}
+
 static void see_span(size_t member, uint32_t first, uint32_t last, float score)
 {
     span_findings[member][members[member].item_count++] =
@@ -167,15 +182,8 @@ static void a_column_answers_for_all_its_rows(void **state)
     (void)state;
     read_text(goods);
     forget();
-    static const float seen[][MEMBERS] = {{.8f, .7f, .6f}, {.8f, .3f, .7f}, {0, 0, .9f}};
-    for (size_t row = 0, cell = 3; row < 3; row++) {
-        for (size_t m = 0; m < MEMBERS; m++) {
-            if (row == 2 && m == QUANTITY)
-                continue;
-            see_cell(m, cell, seen[row][m]);
-            cell++;
-        }
-    }
+    static const float seen[3][MEMBERS] = {{.8f, .7f, .6f}, {.8f, .3f, .7f}, {0, 0, .9f}};
+    see_goods(seen);
     see_cell(QUANTITY, 8, .6f);
     see_span(QUANTITY, grid.cells[8].first, grid.cells[8].last, .6f);
     struct records found = group(NULL, 0);
@@ -218,14 +226,7 @@ static void what_stands_elsewhere_is_kept_in_order(void **state)
     (void)state;
     read_text(goods);
     forget();
-    for (size_t row = 0, cell = 3; row < 3; row++) {
-        for (size_t m = 0; m < MEMBERS; m++) {
-            if (row == 2 && m == QUANTITY)
-                continue;
-            see_cell(m, cell, .8f);
-            cell++;
-        }
-    }
+    see_goods(all_sure);
     see_span(ITEM, 1, 2, .8f);                                        /* before the table: "for the" */
     see_span(ITEM, grid.cells[3].first, grid.cells[3].first, .95f);   /* sure of "red", but one cell of three does not tell */
     uint32_t last = (uint32_t)pieces.count - 1;
@@ -244,14 +245,7 @@ static void a_column_may_hold_more_than_its_values(void **state)
     (void)state;
     read_text(goods);
     forget();
-    for (size_t row = 0, cell = 3; row < 3; row++) {
-        for (size_t m = 0; m < MEMBERS; m++) {
-            if (row == 2 && m == QUANTITY)
-                continue;
-            see_cell(m, cell, .8f);
-            cell++;
-        }
-    }
+    see_goods(all_sure);
     see_span(ITEM, grid.cells[3].first, grid.cells[3].first, .95f); /* "red" */
     see_span(ITEM, grid.cells[9].first, grid.cells[9].first, .9f);  /* "sand" */
     struct records found = group(NULL, 0);

@@ -44,8 +44,8 @@ static const struct option_row rows[] = {
 
 static const struct command_line command = {
     .usage = "refractr extract --template T [FILE...] [OPTIONS]\n       refractr extract --jsonl FILE [OPTIONS]",
-    .about = "Fills the template from each FILE, or from stdin without one. Prints JSON lines: the filled template; with\n"
-             "several files {\"file\", \"extracted_data\"}; with --jsonl {\"status\", \"extracted_data\"} or\n"
+    .about = "Fills the template from each FILE, from stdin without one or where it is -. Prints JSON lines: the filled\n"
+             "template; with several files {\"file\", \"extracted_data\"}; with --jsonl {\"status\", \"extracted_data\"} or\n"
              "{\"status\", \"error\"} for each line, in order.\n"
              "Exit codes: 0 all answered, 1 some inputs failed, 2 wrong usage, 3 no engine or model.",
     .rows = rows,
@@ -196,7 +196,10 @@ static bool next_file(struct run *run, struct job *job, struct error *e)
     if (index >= (size_t)(run->file_count ? run->file_count : 1))
         return false;
     job->file = run->file_count ? run->files[index] : NULL;
-    job->text = job->file ? read_path(job->file, MOST_BYTES, &job->bytes, e) : read_all(stdin, "stdin", MOST_BYTES, &job->bytes, e);
+    if (!job->file || strcmp(job->file, "-") == 0)
+        job->text = read_all(stdin, "stdin", MOST_BYTES, &job->bytes, e);
+    else
+        job->text = read_path(job->file, MOST_BYTES, &job->bytes, e);
     job->plan = run->plan;
     if (job->text)
         (void)check_text(job->text, job->bytes, e);

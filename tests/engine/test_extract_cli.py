@@ -27,6 +27,7 @@ def test_stdin_fills_the_template():
     lines, _ = run("--template", TEMPLATE, text=INVOICE["document_text"])
     assert lines == [ANSWER]
     assert list(lines[0]) == list(INVOICE["template"])
+    assert run("--template", TEMPLATE, "-", text=INVOICE["document_text"])[0] == lines  # as other programs name stdin
 
 
 def test_template_from_a_file_and_several_documents(tmp_path):

@@ -162,13 +162,15 @@ class Crowd:
 
 
 def sanitized():
-    """Does the program under test carry AddressSanitizer, whose own memory then counts as well?"""
+    """Does the program under test carry AddressSanitizer or ThreadSanitizer, whose own memory then counts as well?"""
     from service import BINARY
-    return b"__asan_init" in BINARY.read_bytes()
+    program = BINARY.read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def allowed(mib):
-    """A bound on memory, in MiB: AddressSanitizer keeps what is freed (its quarantine, 256 MiB) and pads what is not."""
+    """A bound on memory, in MiB: AddressSanitizer keeps what is freed (its quarantine, 256 MiB) and pads what is not,
+    ThreadSanitizer keeps notes on every word."""
     return 2 * mib + 400 if sanitized() else mib
 
 

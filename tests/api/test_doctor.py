@@ -176,6 +176,11 @@ def test_limits(data):
     assert said(findings, "warning", "limits", "1024 engine threads")
     findings = doctor(data, "--connections", "500", limit=(resource.RLIMIT_NOFILE, (1000, 1000)))
     assert not said(findings, "FAULT", "limits", "")
+
+
+def test_limited_addresses(data):
+    if b"__tsan_init" in pathlib.Path(BINARY).read_bytes():
+        pytest.skip("ThreadSanitizer takes all addresses for itself and ends where they are limited")
     assert said(doctor(data, limit=(resource.RLIMIT_AS, (1 << 46, 1 << 46))), "warning", "limits", "addresses are limited")
 
 

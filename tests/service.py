@@ -99,10 +99,12 @@ class Service:
         return self.process.wait(timeout=seconds)
 
     def stop(self):
-        """SIGTERM; the exit status must be 0."""
+        """SIGTERM; the exit status must be 0. One that ended before must have been killed by the test: a sanitizer's report
+        ends it as well, perhaps after the last answer."""
         if self.process and self.process.poll() is None:
             self.signal(signal.SIGTERM)
-            assert self.wait() == 0, self.log.read_text()[-4000:]
+            self.wait()
+        assert not self.process or self.process.returncode in (0, -signal.SIGKILL), self.log.read_text()[-4000:]
 
     def kill(self):
         self.process.kill()

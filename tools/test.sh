@@ -47,7 +47,7 @@ UNIT_COUNTS=$counts make --no-print-directory -j"$jobs" unit || true
 step "over the wire"
 REFRACTR_BINARY=${REFRACTR_BINARY:-$PWD/build-asan/refractr} \
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-    build/venv/bin/python -m pytest tests -q -rs --junit-xml="$report" ${PYTEST_ARGS:-} || true
+    build/venv/bin/python -m pytest tests train/tests -q -rs --junit-xml="$report" ${PYTEST_ARGS:-} || true
 junit_counts "$report" >>"$counts"
 
 step "client libraries"

@@ -105,17 +105,29 @@ def lower(rng, text, fields):
 
 
 def wrap(rng, text, fields):
-    """Hard line ends at a width, also within values, as plain-text mail has them."""
-    width, edits, start, blank = rng.randint(38, 90), [], 0, -1
+    """Hard line ends at a width, also within values: plain-text mail, or the narrow paper of tills and the columns of letters,
+    where what follows may stand under the value instead of the label."""
+    narrow = rng.random() < 0.6
+    width, hang = rng.randint(20, 40) if narrow else rng.randint(38, 90), narrow and rng.random() < 0.4
+    edits, start, blank, column = [], 0, -1, 0
     for at, char in enumerate(text):
         if char == "\n":
-            start, blank = at + 1, -1
+            start, blank, column = at + 1, -1, 0
         elif char == " ":
             blank = at
+            if hang and not column and re.search(r":\s*$|\s{3,}$", text[start:at + 1]) and text[at + 1:at + 2].strip():
+                column = at + 1 - start
         if at - start >= width and blank > start:
-            edits.append((blank, blank + 1, "\n"))
-            start, blank = blank + 1, -1
+            edits.append((blank, blank + 1, "\n" + " " * column))
+            start, blank = blank + 1 - column, -1
     return edit(text, fields, edits)
+
+
+def centre(rng, text, fields):
+    """Every line in the middle of the paper, as tills and title pages print."""
+    width = rng.randint(32, 72)
+    return edit(text, fields, [(m.start(), m.start(), " " * ((width - len(m.group())) // 2))
+                               for m in re.finditer(r"^\S[^\n]*", text, re.M) if len(m.group()) < width - 1])
 
 
 def margin(rng, text, fields):
@@ -216,7 +228,7 @@ WEARS = [
     (0.01, substitute(r": ", lambda rng: rng.choice([": ", ":", " : ", ":  "]), everywhere=False)),
     (0.008, substitute(r":[ ]", "\n", everywhere=False)), (0.02, substitute(r": ", lambda rng: ": " + " " * rng.randint(1, 14), everywhere=False)),
     (0.02, substitute(r":(?=[ \t])", "", everywhere=False)),
-    (0.035, wrap), (0.015, html), (0.04, scan), (0.02, upper), (0.02, lower), (0.02, margin),
+    (0.1, wrap), (0.015, centre), (0.015, html), (0.04, scan), (0.02, upper), (0.02, lower), (0.02, margin),
     (0.01, substitute(r"'", "’")), (0.006, substitute(r" ", lambda rng: "\u00a0" if rng.random() < 0.2 else " ")),
     (0.008, substitute(r"(?<!\n)\n", "\r\n")), (0.01, substitute(r"$(?=\n)", lambda rng: rng.choice(["  ", "", "\t"]))),
 ]

@@ -40,9 +40,13 @@ def overview(rng, document):
     return rng.choice(keys), description, spans
 
 
+# Types whose values are written in a sheet, so that anything may stand in them ("30% deposit").
+WORDED = {"oneof", "choice", "phrase", "sentence"}
+
+
 def _rest(document, kind):
     """The text without the values of `kind`, and without those that may look like one but are known to be other things."""
-    spans = sorted(tuple(span) for type_name, span in document.found)
+    spans = sorted(tuple(span) for type_name, span in document.found if type_name == kind or type_name not in WORDED)
     out, at = [], 0
     for start, end in spans:
         out.append(document.text[at:start])

@@ -108,7 +108,7 @@ class Voice:
         self.locale = rng.choices(*LOCALES[lang])[0]
         self.customs = Customs(rng, lang, self.locale[3:])
         self.last_first = rng.random() < 0.05
-        self.multiline = rng.random() < 0.5
+        self.multiline = rng.random() < 0.6
         self.line_start = False
 
     def draw(self, kind, era=None):
@@ -320,7 +320,8 @@ class Voice:
             if shape > 0.75:
                 parts.append(self._country())
         if self.line_start and self.multiline:
-            return "\n".join(parts)
+            end = rng.choice(["\n", "\n", "\n", ",\n"])
+            return parts[0] + "".join((end if i == 0 or rng.random() < 0.8 else ", ") + part for i, part in enumerate(parts[1:]))
         return rng.choices([", ", " ", " - ", " | "], [90, 5, 3, 1])[0].join(parts)
 
     # ---- contact --------------------------------------------------------------------------

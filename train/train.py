@@ -16,8 +16,9 @@ import torch
 import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 
+import bases
 import corpora
-from encode import Encoder, base_folder
+from encode import Encoder
 from model import Extractor, from_file, to_file
 
 WARM_UP_STEPS = 300
@@ -40,7 +41,10 @@ def options():
     p.add_argument("--workers", type=int, default=os.cpu_count(), help="processes of one thread, gradients averaged; "
                    "1.7 times faster than one process of as many threads (default %(default)s)")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--init", help="start from this model folder instead of the base encoder")
+    p.add_argument("--init", help="start from this model folder instead of a base encoder")
+    p.add_argument("--base", choices=bases.NAMES, default="minilm", help="base encoder (default %(default)s)")
+    p.add_argument("--layers", type=int, help="keep so many of the base's layers, evenly spaced (default: all)")
+    p.add_argument("--bases", default="../build/bases", help="where `make train-bases` keeps them (default %(default)s)")
     return p.parse_args()
 
 
@@ -196,7 +200,7 @@ class Run:
     def __init__(self, args):
         self.args = args
         os.makedirs(os.path.join(args.out, "model"), exist_ok=True)
-        folder = args.init or base_folder()
+        folder = args.init or bases.folder(args.base, args.bases, args.layers)
         self.config = {**json.load(open(os.path.join(folder, "config.json")))}
         keep = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                 "max_position_embeddings", "vocab_size")
@@ -259,7 +263,7 @@ class Run:
         averaged = self.averaged()
         folder = os.path.join(self.args.out, "model")
         to_file(averaged, os.path.join(folder, "model.safetensors"))
-        shutil.copy(os.path.join(base_folder(), "vocab.txt"), folder)
+        shutil.copy(os.path.join(bases.packaged(), "vocab.txt"), folder)
         write_config(self.config, os.path.join(folder, "config.json"))
 
     def averaged(self):

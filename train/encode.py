@@ -11,6 +11,7 @@ import os
 from tokenizers import BertWordPieceTokenizer
 
 import bases
+import layout
 from reference import DEFAULTS, part_text
 
 CLS, SEP, PAD = 101, 102, 0
@@ -75,7 +76,8 @@ class Encoder:
         return out
 
     def encode(self, example, rng, window):
-        """-> dict of ids, document start, per-field markers and token targets, or None where nothing fits."""
+        """-> dict of ids, document start, places of the document's pieces, per-field markers and token targets, or None where
+        nothing fits."""
         groups = [self.heads(f) for f in example["fields"]]
         if rng.random() < 0.6:
             rng.shuffle(groups)
@@ -111,7 +113,7 @@ class Encoder:
                 if i is not None and j is not None and i <= j:
                     f["tokens"].append((first + i, first + j))
         ids += doc.ids[at:at + room] + [SEP]
-        return {"ids": ids, "first": first, "fields": fields}
+        return {"ids": ids, "first": first, "fields": fields, "places": layout.places(example["text"], doc.offsets)[at:at + room]}
 
     @staticmethod
     def _place(offsets, fields, room, rng):

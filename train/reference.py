@@ -21,6 +21,7 @@ from tokenizers import BertWordPieceTokenizer
 
 from columns import records
 from grid import tables
+from layout import places
 
 CLS, SEP = 101, 102
 MARKER = {"scalar": 1, "list": 2, "records": 3, "enum": 4}
@@ -158,11 +159,11 @@ class Model:
         v = ((x - m) ** 2).mean(-1, keepdims=True)
         return (x - m) / np.sqrt(v + self.config["layer_norm_eps"]) * self.w[name + ".weight"] + self.w[name + ".bias"]
 
-    def encode(self, ids, types):
-        """BERT, post-norm, exact GELU. ids, types: L -> hidden states L x H."""
+    def encode(self, ids, types, page=0):
+        """BERT, post-norm, exact GELU. ids, types: L; page: what layout adds, L x H -> hidden states L x H."""
         e = "enc.embeddings."
         x = self.w[e + "word_embeddings.weight"][ids] + self.w[e + "position_embeddings.weight"][: len(ids)]
-        x = self.norm(x + self.w[e + "token_type_embeddings.weight"][types], e + "LayerNorm")
+        x = self.norm(x + self.w[e + "token_type_embeddings.weight"][types] + page, e + "LayerNorm")
         heads, size = self.config["num_attention_heads"], x.shape[1] // self.config["num_attention_heads"]
         split = lambda y: y.reshape(len(ids), heads, size).transpose(1, 0, 2)
         for n in range(self.config["num_hidden_layers"]):
@@ -196,8 +197,17 @@ class Model:
             ids += [OPTION] + self.pieces(option)[0][:c["option_pieces"]]
         return ids, options
 
-    def scores(self, heads, ids):
-        """One window. heads: [(pieces, option positions)]; ids: the window's pieces.
+    def page(self, head, where):
+        """What layout adds to a window's embeddings, L x H; 0 for weights without layout. head: pieces before the document's."""
+        rows = self.w.get("enc.embeddings.layout_embeddings.weight")
+        if rows is None:
+            return 0
+        out = np.zeros((head + len(where) + 1, rows.shape[1]), np.float32)
+        out[head:-1] = rows[np.array(where, int).reshape(-1, 2)].sum(1)
+        return out
+
+    def scores(self, heads, ids, where):
+        """One window. heads: [(pieces, option positions)]; ids, where: the window's pieces and their places (layout.py).
         Returns score 3 x F x T, null F x 2, and per field its option scores."""
         head, markers, options = [CLS], [], []
         for pieces, at in heads:
@@ -205,7 +215,7 @@ class Model:
             options.append([len(head) + o for o in at])
             head += pieces
         head.append(SEP)
-        x = self.encode(head + ids + [SEP], [0] * len(head) + [1] * (len(ids) + 1))
+        x = self.encode(head + ids + [SEP], [0] * len(head) + [1] * (len(ids) + 1), self.page(len(head), where))
         d = self.config["head_dim"]
         f, t = x[markers], x[len(head):len(head) + len(ids)]
         q = self.linear(f, "q").reshape(-1, 3, d).transpose(1, 0, 2)
@@ -239,6 +249,7 @@ class Model:
         also {"rows": [{member's number: (start, end, score, "cell" or "list")}]}."""
         c = self.config
         ids, offsets = self.pieces(text)
+        where = places(text, offsets)
         heads = [self.head(f) for f in fields]
         ends = paragraph_ends(text, offsets) if c["within_paragraph"] else np.full(len(ids), len(ids))
         cells = cells_of(text, offsets) if c["tables"] and any(f["kind"] == "records" for f in fields) else []
@@ -246,7 +257,7 @@ class Model:
         for group in self.passes(heads, fields):
             room, at = c["window"] - 3 - sum(len(heads[i][0]) for i in group), 0
             while True:
-                score, null, options = self.scores([heads[i] for i in group], ids[at:at + room])
+                score, null, options = self.scores([heads[i] for i in group], ids[at:at + room], where[at:at + room])
                 for g, i in enumerate(group):
                     self.collect(found[i], fields[i], score[:, g], null[g], options[g], at, ends[at:] - at)
                     if fields[i]["parent"] is not None:

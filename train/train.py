@@ -22,6 +22,7 @@ from encode import Encoder
 from model import Extractor, from_file, to_file
 
 WARM_UP_STEPS = 300
+INPUTS = ("ids", "types", "mask", "places", "document", "markers", "options")  # of Extractor.forward
 DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
           "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")
 # Where the processor has no bfloat16 products, they are emulated: measured fifteen times slower than float32.
@@ -100,7 +101,7 @@ def collate(batch):
     f = max(len(e["fields"]) for e in batch)
     o = max(1, max(sum(len(x["options"]) for x in e["fields"]) for e in batch))
     t = {"ids": torch.zeros(b, n, dtype=torch.long), "types": torch.ones(b, n, dtype=torch.long),
-         "mask": torch.zeros(b, n, dtype=torch.bool), "markers": torch.zeros(b, f, dtype=torch.long),
+         "mask": torch.zeros(b, n, dtype=torch.bool), "places": torch.zeros(b, n, 2, dtype=torch.long), "markers": torch.zeros(b, f, dtype=torch.long),
          "options": torch.zeros(b, o, dtype=torch.long), "document": torch.zeros(b, n, dtype=torch.bool),
          "scalar": torch.zeros(b, f, dtype=torch.bool), "list": torch.zeros(b, f, dtype=torch.bool),
          "target": torch.zeros(b, 3, f, n)}
@@ -111,6 +112,7 @@ def collate(batch):
         t["types"][i, :e["first"]] = 0
         t["mask"][i, :n_ids] = True
         t["document"][i, e["first"]:n_ids - 1] = True
+        t["places"][i, e["first"]:n_ids - 1] = torch.tensor(e["places"])
         for k, x in enumerate(e["fields"]):
             t["markers"][i, k] = x["marker"]
             for a, z in x["tokens"]:
@@ -180,7 +182,7 @@ class HeldOut:
         for batch in self.batches:
             t, enums = collate(batch)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=MIXED):
-                score, null, option = model(t["ids"], t["types"], t["mask"], t["markers"], t["options"])
+                score, null, option = model(*(t[name] for name in INPUTS))
             loss += loss_of(score, null, option, t, enums).item()
             hit = t["scalar"].clone()
             for c in (0, 1):
@@ -208,7 +210,7 @@ class Run:
         self.model = Extractor(self.config)
         from_file(self.model, os.path.join(folder, "model.safetensors"), "enc." if args.init else "")
         enc = [p for n, p in self.model.named_parameters() if n.startswith(("layers", "norm", "positions", "types"))]
-        head = [p for n, p in self.model.named_parameters() if n.startswith(("q", "k", "null", "opt", "special"))]
+        head = [p for n, p in self.model.named_parameters() if n.startswith(("q", "k", "null", "opt", "special", "layout"))]
         self.optimiser = torch.optim.AdamW([{"params": enc, "base": args.rate}, {"params": head, "base": 4 * args.rate}],
                                            lr=args.rate, weight_decay=0.01, fused=True)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -236,7 +238,7 @@ class Run:
             g["lr"] = g["base"] * self.rate()
         t, enums = collate(batch)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=MIXED):
-            out = self.model(t["ids"], t["types"], t["mask"], t["markers"], t["options"])
+            out = self.model(*(t[name] for name in INPUTS))
         loss = loss_of(*out, t, enums)
         loss.backward()
         team.average(self.trained)

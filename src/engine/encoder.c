@@ -64,7 +64,7 @@ struct encoder {
     float top;                     /* largest quantised activation: 255, or 127 without VNNI */
     size_t row_step;               /* rows of int8 products are multiples of it */
     const uint16_t *words;         /* binary16, [vocabulary][hidden], in the mapped file */
-    float *position, *type, *first_norm_values;
+    float *position, *type, *layout, *first_norm_values; /* layout: NULL where the weights know none */
     struct norm first_norm;
     struct layer *layers;
     float *fold, *fold_bias;       /* [hidden][3 * hidden] in panels (kernels.h), [3 * hidden] */
@@ -265,6 +265,9 @@ static bool open_embeddings(struct encoder *encoder, const struct weights *w, co
         return false;
     encoder->position = weights_floats(w, "enc.embeddings.position_embeddings.weight", m->positions, m->hidden, e);
     encoder->type = encoder->position ? weights_floats(w, "enc.embeddings.token_type_embeddings.weight", 2, m->hidden, e) : NULL;
+    static const char layout[] = "enc.embeddings.layout_embeddings.weight";
+    if (encoder->type && weights_has(w, layout) && !(encoder->layout = weights_floats(w, layout, LAYOUT_ROWS, m->hidden, e)))
+        return false;
     encoder->first_norm_values = aligned(2 * m->hidden * sizeof(float));
     if (!encoder->first_norm_values)
         return REFUSE(e, "Out of memory reading the weights.");
@@ -402,7 +405,7 @@ void encoder_close(struct encoder *encoder)
     }
     close_shapes(&encoder->shapes);
     matmuls_close(encoder->matmuls);
-    float *owned[] = {encoder->position, encoder->type, encoder->first_norm_values, encoder->fold, encoder->fold_bias,
+    float *owned[] = {encoder->position, encoder->type, encoder->layout, encoder->first_norm_values, encoder->fold, encoder->fold_bias,
                       encoder->extras, encoder->extras_bias, encoder->option, encoder->option_bias};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
@@ -553,6 +556,11 @@ static void embed(struct encoder_worker *w, const struct window *window)
         memcpy(x, encoder->position + i * h, h * sizeof *x);
         encoder->kernels->add_half(x, encoder->words + (size_t)window->ids[i] * h, h);
         encoder->kernels->add(x, encoder->type + (i < window->head ? 0 : h), h);
+        if (encoder->layout && window->places && i >= window->head && i < window->head + window->tokens) {
+            const struct place *place = &window->places[i - window->head];
+            encoder->kernels->add(x, encoder->layout + place->gap * h, h);
+            encoder->kernels->add(x, encoder->layout + place->column * h, h);
+        }
         encoder->kernels->norm(x, h, &encoder->first_norm);
     }
 }

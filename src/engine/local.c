@@ -23,6 +23,7 @@
 #include "engine/engines.h"
 #include "engine/find_model.h"
 #include "engine/grid.h"
+#include "engine/layout.h"
 #include "engine/model.h"
 #include "engine/text.h"
 #include "engine/tokenizer.h"
@@ -39,6 +40,7 @@ struct task {
     size_t length;              /* of the document in code points */
     uint32_t *byte_of;
     uint32_t *ends;             /* of each piece, the one behind its paragraph's last */
+    struct place *places;       /* of each piece, on its page */
     struct grid grid;           /* tables, where the template has lists of records */
     struct plan plan;
     size_t taken, finished;     /* windows; guarded by the engine's lock */
@@ -129,6 +131,14 @@ static bool index_paragraphs(struct task *task, bool wanted)
     return task->ends != NULL;
 }
 
+static bool index_places(struct task *task)
+{
+    task->places = arena_array(&task->arena, task->pieces.count + 1, sizeof *task->places);
+    if (task->places)
+        layout_places(task->given.text, task->byte_of, &task->pieces, task->places);
+    return task->places != NULL;
+}
+
 static bool index_tables(struct task *task, const struct field *fields, size_t count)
 {
     size_t n = 0;
@@ -143,7 +153,8 @@ static bool prepare(const struct local *engine, struct worker *worker, struct ta
     size_t count;
     const struct field *fields = template_fields(task->given.plan, &count);
     if (!index_text(task) || !tokenizer_encode(engine->tokenizer, task->given.text, task->given.text_bytes, &task->pieces) ||
-        !index_paragraphs(task, engine->model.within_paragraph) || (engine->model.tables && !index_tables(task, fields, count)))
+        !index_paragraphs(task, engine->model.within_paragraph) || !index_places(task) ||
+        (engine->model.tables && !index_tables(task, fields, count)))
         return error_set(&task->error, ERR_INTERNAL, "", "Out of memory preparing the document.");
     return plan_make(&task->plan, &engine->model, engine->tokenizer, fields, count, task->pieces.count, &task->arena,
                      &worker->scratch, &task->error);
@@ -155,6 +166,7 @@ static bool run_window(const struct local *engine, struct worker *worker, struct
     struct scores scores;
     size_t at;
     plan_window(&task->plan, &engine->model, task->pieces.at, task->pieces.count, number, &worker->window, &pass, &at);
+    worker->window.places = task->places + at;
     worker->findings.count = 0;
     if (!encoder_run(worker->encoder, &worker->window, &scores, e))
         return false;

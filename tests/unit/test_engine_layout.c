@@ -1,0 +1,86 @@
+/* Where pieces stand on their page: gaps before them and columns, as train/layout.py tells them. */
+#include "testing.h"
+
+#include <string.h>
+
+#include "engine/layout.h"
+#include "engine/text.h"
+
+enum { MOST = 64 };
+
+/* One piece per run of letters or digits and per other visible character. Checks the gaps, by letters (j, b, w, l, p), and columns. */
+static void check(const char *text, const char *gaps, const int *columns)
+{
+    static struct piece room[MOST];
+    static uint32_t byte_of[MOST * 4];
+    struct place places[MOST];
+    struct pieces pieces = {room, 0, MOST};
+    uint32_t count = 0;
+    for (size_t at = 0, bytes = strlen(text); at < bytes; count++) {
+        uint32_t code;
+        byte_of[count] = (uint32_t)at;
+        at += utf8_read(text + at, bytes - at, &code);
+        if (!code_is_space(code))
+            room[pieces.count++] = (struct piece){.start = count, .end = count + 1};
+    }
+    assert_int_equal(pieces.count, strlen(gaps));
+    layout_places(text, byte_of, &pieces, places);
+    for (size_t i = 0; i < pieces.count; i++) {
+        assert_int_equal("jbwlp"[places[i].gap], gaps[i]);
+        assert_int_equal(places[i].column, LAYOUT_GAPS + columns[i]);
+    }
+}
+
+static void white_space_before_a_piece_is_told(void **state)
+{
+    (void)state;
+    check("ab c", "pjb", (int[]){0, 0, 0});
+    check("a  b\tc", "pww", (int[]){0, 0, 2});
+    check("a\nb\r\nc", "pll", (int[]){0, 0, 0});
+    check("a\n\nb\n \n c", "ppp", (int[]){0, 0, 0});
+    check(" \n a", "p", (int[]){0});
+}
+
+static void columns_are_four_characters_wide(void **state)
+{
+    (void)state;
+    check("abcd ef   g", "pjjjbjw", (int[]){0, 0, 0, 0, 1, 1, 2});
+    check("\xc3\xa9\xc3\xa9\xc3\xa9 \xe2\x82\xac" "1", "pjjbj", (int[]){0, 0, 0, 1, 1}); /* code points, not bytes */
+    check("a\n       b", "pl", (int[]){0, 1});
+    check("abc\tc\n\td", "pjjwl", (int[]){0, 0, 0, 2, 2}); /* a tab leads to the next eighth */
+}
+
+static void far_columns_share_the_last(void **state)
+{
+    (void)state;
+    char text[240];
+    memset(text, ' ', sizeof text);
+    memcpy(text, "a", 1);
+    memcpy(text + 125, "b c", 3);
+    memcpy(text + 220, "d", 2);
+    check(text, "pwbw", (int[]){0, 31, 31, 31});
+}
+
+static void a_character_may_give_two_pieces(void **state)
+{
+    (void)state;
+    static const uint32_t byte_of[] = {0, 2, 3, 4};
+    struct piece room[] = {{.start = 0, .end = 1}, {.start = 0, .end = 1}, {.start = 2, .end = 3}};
+    struct pieces pieces = {room, 3, 3};
+    struct place places[3];
+    layout_places("\xc4\xb0 x", byte_of, &pieces, places);
+    assert_int_equal(places[1].gap, GAP_JOINED);
+    assert_int_equal(places[1].column, LAYOUT_GAPS);
+    assert_int_equal(places[2].gap, GAP_BLANK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(white_space_before_a_piece_is_told),
+        cmocka_unit_test(columns_are_four_characters_wide),
+        cmocka_unit_test(far_columns_share_the_last),
+        cmocka_unit_test(a_character_may_give_two_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

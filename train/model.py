@@ -3,7 +3,7 @@
 `Extractor.forward(ids, types, mask, places, document, markers, options)`:
   ids, types  B x L int64   word pieces and segment (0 template, 1 document)
   mask        B x L bool    False where padded
-  places      B x L x 2     where each piece of the document stands (layout.py)
+  places      B x L x 3     rows of the layout table for each piece of the document (layout.py)
   document    B x L bool    True for the document's pieces
   markers     B x F int64   position of each field's marker (0 where padded)
   options     B x O int64   position of each option marker of enum fields (0 where padded)

@@ -203,7 +203,7 @@ class Model:
         if rows is None:
             return 0
         out = np.zeros((head + len(where) + 1, rows.shape[1]), np.float32)
-        out[head:-1] = rows[np.array(where, int).reshape(-1, 2)].sum(1)
+        out[head:-1] = rows[np.array(where, int).reshape(-1, 3)].sum(1)
         return out
 
     def scores(self, heads, ids, where):

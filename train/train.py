@@ -101,7 +101,7 @@ def collate(batch):
     f = max(len(e["fields"]) for e in batch)
     o = max(1, max(sum(len(x["options"]) for x in e["fields"]) for e in batch))
     t = {"ids": torch.zeros(b, n, dtype=torch.long), "types": torch.ones(b, n, dtype=torch.long),
-         "mask": torch.zeros(b, n, dtype=torch.bool), "places": torch.zeros(b, n, 2, dtype=torch.long), "markers": torch.zeros(b, f, dtype=torch.long),
+         "mask": torch.zeros(b, n, dtype=torch.bool), "places": torch.zeros(b, n, 3, dtype=torch.long), "markers": torch.zeros(b, f, dtype=torch.long),
          "options": torch.zeros(b, o, dtype=torch.long), "document": torch.zeros(b, n, dtype=torch.bool),
          "scalar": torch.zeros(b, f, dtype=torch.bool), "list": torch.zeros(b, f, dtype=torch.bool),
          "target": torch.zeros(b, 3, f, n)}

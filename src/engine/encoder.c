@@ -557,9 +557,9 @@ static void embed(struct encoder_worker *w, const struct window *window)
         encoder->kernels->add_half(x, encoder->words + (size_t)window->ids[i] * h, h);
         encoder->kernels->add(x, encoder->type + (i < window->head ? 0 : h), h);
         if (encoder->layout && window->places && i >= window->head && i < window->head + window->tokens) {
-            const struct place *place = &window->places[i - window->head];
-            encoder->kernels->add(x, encoder->layout + place->gap * h, h);
-            encoder->kernels->add(x, encoder->layout + place->column * h, h);
+            const uint8_t *rows = window->places[i - window->head].rows;
+            for (size_t row = 0; row < PLACE_ROWS; row++)
+                encoder->kernels->add(x, encoder->layout + rows[row] * h, h);
         }
         encoder->kernels->norm(x, h, &encoder->first_norm);
     }

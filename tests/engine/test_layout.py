@@ -32,7 +32,7 @@ def folder(tmp_path_factory, model):
     for name in ("config.json", "vocab.txt"):
         shutil.copy(SHIPPED / name, folder)
     tensors = load_file(SHIPPED / "model.safetensors")
-    table = np.random.default_rng(7).normal(0, 0.05, (37, tensors["q.weight"].shape[1])).astype(np.float32)
+    table = np.random.default_rng(7).normal(0, 0.05, (41, tensors["q.weight"].shape[1])).astype(np.float32)
     save_file({**tensors, "enc.embeddings.layout_embeddings.weight": table}, folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())
     config["sha256"] = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-/* Where pieces stand on their page: gaps before them and columns, as train/layout.py tells them. */
+/* Where pieces stand on their page: gaps before them columns and capitals, as train/layout.py tells them. */
 #include "testing.h"
 
 #include <string.h>
@@ -23,11 +23,12 @@ static void check(const char *text, const char *gaps, const int *columns)
         if (!code_is_space(code))
             room[pieces.count++] = (struct piece){.start = count, .end = count + 1};
     }
+    byte_of[count] = (uint32_t)strlen(text);
     assert_int_equal(pieces.count, strlen(gaps));
     layout_places(text, byte_of, &pieces, places);
     for (size_t i = 0; i < pieces.count; i++) {
-        assert_int_equal("jbwlp"[places[i].gap], gaps[i]);
-        assert_int_equal(places[i].column, LAYOUT_GAPS + columns[i]);
+        assert_int_equal("jbwlp"[places[i].rows[PLACE_GAP]], gaps[i]);
+        assert_int_equal(places[i].rows[PLACE_COLUMN], LAYOUT_GAPS + columns[i]);
     }
 }
 
@@ -64,14 +65,50 @@ static void far_columns_share_the_last(void **state)
 static void a_character_may_give_two_pieces(void **state)
 {
     (void)state;
-    static const uint32_t byte_of[] = {0, 2, 3, 4};
+    static const uint32_t byte_of[] = {0, 2, 3, 4}; /* a capital I with a dot gives i and the dot */
     struct piece room[] = {{.start = 0, .end = 1}, {.start = 0, .end = 1}, {.start = 2, .end = 3}};
     struct pieces pieces = {room, 3, 3};
     struct place places[3];
     layout_places("\xc4\xb0 x", byte_of, &pieces, places);
-    assert_int_equal(places[1].gap, GAP_JOINED);
-    assert_int_equal(places[1].column, LAYOUT_GAPS);
-    assert_int_equal(places[2].gap, GAP_BLANK);
+    assert_int_equal(places[1].rows[PLACE_GAP], GAP_JOINED);
+    assert_int_equal(places[1].rows[PLACE_COLUMN], LAYOUT_GAPS);
+    assert_int_equal(places[2].rows[PLACE_GAP], GAP_BLANK);
+}
+
+static void check_case(const char *word, enum layout_case kind)
+{
+    uint32_t byte_of[MOST], count = 0;
+    for (size_t at = 0, bytes = strlen(word), code_bytes; at < bytes; at += code_bytes) {
+        uint32_t code;
+        byte_of[count++] = (uint32_t)at;
+        code_bytes = utf8_read(word + at, bytes - at, &code);
+    }
+    byte_of[count] = (uint32_t)strlen(word);
+    struct piece room[] = {{.start = 0, .end = count}};
+    struct pieces pieces = {room, 1, 1};
+    struct place place;
+    layout_places(word, byte_of, &pieces, &place);
+    assert_int_equal(place.rows[PLACE_CASE], LAYOUT_GAPS + LAYOUT_COLUMNS + kind);
+}
+
+static void capitals_are_told(void **state)
+{
+    (void)state;
+    check_case("word", CASE_LOWER);
+    check_case("12.5", CASE_LOWER);
+    check_case("Word", CASE_CAPITAL);
+    check_case("WORD", CASE_UPPER);
+    check_case("W", CASE_UPPER);
+    check_case("USB3", CASE_UPPER);
+    check_case("3D", CASE_UPPER);
+    check_case("iPhone", CASE_MIXED);
+    check_case("McAdam", CASE_MIXED);
+    check_case("\xc3\x89lan", CASE_CAPITAL);          /* E with acute */
+    check_case("\xc3\xa9lan", CASE_LOWER);            /* e with acute */
+    check_case("\xc3\x97", CASE_LOWER);               /* the multiplication sign stands among the capitals */
+    check_case("\xc5\xbb\xc3\x93\xc5\x81", CASE_UPPER); /* Polish */
+    check_case("\xc5\xbc\xc3\xb3\xc5\x82", CASE_LOWER);
+    check_case("\xd0\x9c\xd0\xb8\xd1\x80", CASE_CAPITAL); /* Cyrillic */
 }
 
 int main(void)
@@ -81,6 +118,7 @@ int main(void)
         cmocka_unit_test(columns_are_four_characters_wide),
         cmocka_unit_test(far_columns_share_the_last),
         cmocka_unit_test(a_character_may_give_two_pieces),
+        cmocka_unit_test(capitals_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

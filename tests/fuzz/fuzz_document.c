@@ -1,10 +1,11 @@
 /* fuzz_document.c - any text as a document: pieces whose offsets ascend and lie in the text, tables whose cells stand in order
- * and hold pieces, and any part of it read as every type of value (numbers, dates, booleans, choices): a value of that type, or nothing. */
+ * and hold pieces, places on the page that are rows of the layout table, and any part of it read as every type of value (numbers, dates, booleans, choices): a value of that type, or nothing. */
 #include <ctype.h>
 #include <jansson.h>
 #include <math.h>
 
 #include "engine/grid.h"
+#include "engine/layout.h"
 #include "engine/text.h"
 #include "engine/tokenizer.h"
 #include "engine/values.h"
@@ -31,6 +32,26 @@ static void check_tables(const char *text, size_t bytes, size_t chars, const str
     arena_free(&arena);
 }
 
+static void check_places(const char *text, size_t bytes, size_t chars, const struct pieces *pieces)
+{
+    uint32_t *byte_of = malloc((chars + 1) * sizeof *byte_of), code;
+    struct place *places = malloc((pieces->count + 1) * sizeof *places);
+    must(byte_of && places);
+    for (size_t i = 0, at = 0; i <= chars; i++) {
+        byte_of[i] = (uint32_t)at;
+        at += i < chars ? utf8_read(text + at, bytes - at, &code) : 0;
+    }
+    layout_places(text, byte_of, pieces, places);
+    for (size_t i = 0; i < pieces->count; i++) {
+        const uint8_t *rows = places[i].rows;
+        must(rows[PLACE_GAP] < LAYOUT_GAPS && (i > 0 || rows[PLACE_GAP] == GAP_PARAGRAPH));
+        must(rows[PLACE_COLUMN] >= LAYOUT_GAPS && rows[PLACE_COLUMN] < LAYOUT_GAPS + LAYOUT_COLUMNS);
+        must(rows[PLACE_CASE] >= LAYOUT_GAPS + LAYOUT_COLUMNS && rows[PLACE_CASE] < LAYOUT_ROWS);
+    }
+    free(places);
+    free(byte_of);
+}
+
 static void check_pieces(const char *text, size_t bytes)
 {
     static struct tokenizer *tokenizer;
@@ -47,6 +68,7 @@ static void check_pieces(const char *text, size_t bytes)
         must(i == 0 || p->start >= p[-1].start);
     }
     check_tables(text, bytes, chars, &pieces);
+    check_places(text, bytes, chars, &pieces);
 }
 
 /* 2026, 2026-01, 2026-01-15, with T14:30 or T14:30:00 */

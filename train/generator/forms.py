@@ -68,6 +68,24 @@ def two_columns(writer, items):
         writer.put("\n" if i % 2 else " " * max(3, width - (writer.length - start)))
 
 
+def label_rows(writer, items):
+    """Printed forms: a row of labels and under each its value; where a box is empty, only the column tells whose value follows."""
+    rng = writer.rng
+    most, width, end = rng.randint(2, 5), rng.randint(16, 32), rng.choice(["\n", "\n\n", "\n\n"])
+    for first in range(0, len(items), most):
+        row, starts = items[first:first + most], [0]
+        for label, *_ in row:
+            starts.append(starts[-1] + max(width, len(label) + 2))
+        writer.put("".join(label.ljust(b - a) for (label, *_), a, b in zip(row, starts, starts[1:])).rstrip() + "\n")
+        begin = writer.length
+        for start, (_, entry, answer, empty) in zip(starts, row):
+            if not empty:
+                if start:
+                    writer.put(" " * max(2, start - (writer.length - begin)))
+                writer.write_value(entry, answer, False, r"\n| {2,}", "", ", ")
+        writer.put(end)
+
+
 JSON_PLAIN = r'["\\\n\t]'
 NUMBER_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?$")
 
@@ -294,7 +312,7 @@ def form_boxes(writer, items):
 FORMS = [
     Form(lines([": ", ": ", ":", ":  ", " : ", ":\t"]), 22), Form(lines(["=", " = ", " -> ", " - ", " – ", "\t", " ", "   ", " => ", " | "]), 10),
     Form(lines([": "], before=["- ", "* ", "• ", "– ", "  ", "> ", "+ "]), 5), Form(lines(["** ", ":** ", "**: "], before=["**", "- **"]), 4),
-    Form(lines([".", ".", " ", ":", "_", "|"], padded=True), 10), Form(above, 8), Form(below, 2), Form(inline, 7), Form(two_columns, 5),
+    Form(lines([".", ".", " ", ":", "_", "|"], padded=True), 10), Form(above, 8), Form(below, 2), Form(inline, 7), Form(two_columns, 5), Form(label_rows, 8),
     Form(json_form, 9, False), Form(yaml_form, 5, False), Form(xml_form, 4, False), Form(ini_form, 3, False), Form(log_form, 4, False),
     Form(header_row, 4), Form(apart, 3), Form(markdown_rows, 4), Form(html_rows, 3), Form(sentences, 5), Form(query_string, 1, False), Form(form_boxes, 3),
 ]

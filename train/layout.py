@@ -5,13 +5,17 @@ reference.py.
     places(text, offsets) -> [(gap, column, case), ...]   rows of the layout table (ROWS x hidden), three for each piece
 
 The sum of the rows is added to the piece's embedding. `gap` tells what stands before the piece, `column` how far into its line it
-begins, `case` which of its characters are capitals. The first piece counts as the beginning of a paragraph.
+begins, `case` which of its characters are capitals. A paragraph begins behind an empty line, and with the first piece.
 """
+import re
+
 JOINED, BLANK, WIDE, LINE, PARAGRAPH = range(5)
 LOWER, CAPITAL, UPPER, MIXED = range(4)
 GAPS, COLUMNS, CASES = 5, 32, 4
 COLUMN_WIDTH, TAB = 4, 8  # characters
 ROWS = GAPS + COLUMNS + CASES
+PLACE_ROWS = 3
+EMPTY_LINE = re.compile(r"\n[^\S\n]*\n")
 # Latin, Greek and Cyrillic: (first, last, step)
 CAPITALS = frozenset(chr(code) for first, last, step in (
     (0x41, 0x5A, 1), (0xC0, 0xD6, 1), (0xD8, 0xDE, 1), (0x100, 0x136, 2), (0x139, 0x147, 2), (0x14A, 0x176, 2), (0x178, 0x179, 1),
@@ -32,9 +36,8 @@ def places(text, offsets):
 
 
 def gap_of(between):
-    lines = between.count("\n")
-    if lines:
-        return LINE if lines == 1 else PARAGRAPH
+    if "\n" in between:
+        return PARAGRAPH if EMPTY_LINE.search(between) else LINE
     return WIDE if len(between) > 1 or "\t" in between else BLANK if between else JOINED
 
 

@@ -21,7 +21,7 @@ from tokenizers import BertWordPieceTokenizer
 
 from columns import records
 from grid import tables
-from layout import places
+from layout import PARAGRAPH, PLACE_ROWS, places
 
 CLS, SEP = 101, 102
 MARKER = {"scalar": 1, "list": 2, "records": 3, "enum": 4}
@@ -203,7 +203,7 @@ class Model:
         if rows is None:
             return 0
         out = np.zeros((head + len(where) + 1, rows.shape[1]), np.float32)
-        out[head:-1] = rows[np.array(where, int).reshape(-1, 3)].sum(1)
+        out[head:-1] = rows[np.array(where, int).reshape(-1, PLACE_ROWS)].sum(1)
         return out
 
     def scores(self, heads, ids, where):
@@ -251,7 +251,7 @@ class Model:
         ids, offsets = self.pieces(text)
         where = places(text, offsets)
         heads = [self.head(f) for f in fields]
-        ends = paragraph_ends(text, offsets) if c["within_paragraph"] else np.full(len(ids), len(ids))
+        ends = paragraph_ends(where) if c["within_paragraph"] else np.full(len(ids), len(ids))
         cells = cells_of(text, offsets) if c["tables"] and any(f["kind"] == "records" for f in fields) else []
         found = [{"best": None, "spans": [], "option": None, "list": [], "near": [], "starts": [], "cells": {}} for _ in fields]
         for group in self.passes(heads, fields):
@@ -344,11 +344,11 @@ class Model:
         return fill(template)
 
 
-def paragraph_ends(text, offsets):
-    """Of each piece, the index behind its paragraph's last piece: no value runs on over an empty line."""
-    ends, end = np.empty(len(offsets), int), len(offsets)
-    for n in reversed(range(len(offsets))):
-        if n + 1 < len(offsets) and re.search(r"\n[^\S\n]*\n", text[offsets[n][1]:offsets[n + 1][0]]):
+def paragraph_ends(where):
+    """Of each piece, the index behind its paragraph's last piece: no value runs on over an empty line. where: places (layout.py)."""
+    ends, end = np.empty(len(where), int), len(where)
+    for n in reversed(range(len(where))):
+        if n + 1 < len(where) and where[n + 1][0] == PARAGRAPH:
             end = n + 1
         ends[n] = end
     return ends

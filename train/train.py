@@ -18,6 +18,7 @@ import torch.nn.functional as F
 
 import bases
 import corpora
+import layout
 from encode import Encoder
 from model import Extractor, from_file, to_file
 
@@ -101,7 +102,8 @@ def collate(batch):
     f = max(len(e["fields"]) for e in batch)
     o = max(1, max(sum(len(x["options"]) for x in e["fields"]) for e in batch))
     t = {"ids": torch.zeros(b, n, dtype=torch.long), "types": torch.ones(b, n, dtype=torch.long),
-         "mask": torch.zeros(b, n, dtype=torch.bool), "places": torch.zeros(b, n, 3, dtype=torch.long), "markers": torch.zeros(b, f, dtype=torch.long),
+         "mask": torch.zeros(b, n, dtype=torch.bool), "markers": torch.zeros(b, f, dtype=torch.long),
+         "places": torch.zeros(b, n, layout.PLACE_ROWS, dtype=torch.long),
          "options": torch.zeros(b, o, dtype=torch.long), "document": torch.zeros(b, n, dtype=torch.bool),
          "scalar": torch.zeros(b, f, dtype=torch.bool), "list": torch.zeros(b, f, dtype=torch.bool),
          "target": torch.zeros(b, 3, f, n)}

@@ -7,7 +7,7 @@
 
 enum { COLUMN_WIDTH = 4, TAB = 8 }; /* characters */
 
-struct gap { size_t characters, lines, tabs; };
+struct gap { size_t characters, tabs; bool line, paragraph; }; /* paragraph: an empty line stands in it */
 
 static const struct { uint32_t first, last, step; } capitals[] = { /* Latin, Greek and Cyrillic */
     {0x41, 0x5A, 1}, {0xC0, 0xD6, 1}, {0xD8, 0xDE, 1}, {0x100, 0x136, 2}, {0x139, 0x147, 2}, {0x14A, 0x176, 2}, {0x178, 0x179, 1},
@@ -22,10 +22,24 @@ static bool is_capital(uint32_t code)
     return i < count && code >= capitals[i].first && (code - capitals[i].first) % capitals[i].step == 0;
 }
 
+/* Whether an empty line stands in bytes [at, end) of the text. */
+static bool has_empty_line(const char *text, size_t at, size_t end)
+{
+    bool line_ended = false;
+    while (at < end) {
+        uint32_t code;
+        at += utf8_read(text + at, end - at, &code);
+        if (code == '\n' && line_ended)
+            return true;
+        line_ended = code == '\n' || (line_ended && code_is_space(code));
+    }
+    return false;
+}
+
 static enum layout_gap gap_of(const struct gap *gap)
 {
-    if (gap->lines)
-        return gap->lines == 1 ? GAP_LINE : GAP_PARAGRAPH;
+    if (gap->line)
+        return gap->paragraph ? GAP_PARAGRAPH : GAP_LINE;
     if (gap->characters > 1 || gap->tabs)
         return GAP_WIDE;
     return gap->characters ? GAP_BLANK : GAP_JOINED;
@@ -58,11 +72,11 @@ void layout_places(const char *text, const uint32_t *byte_of, const struct piece
     size_t column = 0;
     for (size_t i = 0; i < pieces->count; i++) {
         const struct piece *piece = &pieces->at[i];
-        struct gap gap = {0};
+        struct gap gap = {.paragraph = at < piece->start && has_empty_line(text, byte_of[at], byte_of[piece->start])};
         for (; at < piece->start; at++) {
             char byte = text[byte_of[at]];
             gap.characters++;
-            gap.lines += byte == '\n';
+            gap.line |= byte == '\n';
             gap.tabs += byte == '\t';
             column = byte == '\n' ? 0 : byte == '\t' ? (column / TAB + 1) * TAB : column + 1;
         }

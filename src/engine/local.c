@@ -102,18 +102,12 @@ static bool index_text(struct task *task)
     return task->byte_of != NULL;
 }
 
-/* Whether an empty line stands in bytes [at, end) of the text. */
-static bool has_empty_line(const char *text, size_t at, size_t end)
+static bool index_places(struct task *task)
 {
-    bool line_ended = false;
-    while (at < end) {
-        uint32_t code;
-        at += utf8_read(text + at, end - at, &code);
-        if (code == '\n' && line_ended)
-            return true;
-        line_ended = code == '\n' || (line_ended && code_is_space(code));
-    }
-    return false;
+    task->places = arena_array(&task->arena, task->pieces.count + 1, sizeof *task->places);
+    if (task->places)
+        layout_places(task->given.text, task->byte_of, &task->pieces, task->places);
+    return task->places != NULL;
 }
 
 static bool index_paragraphs(struct task *task, bool wanted)
@@ -122,21 +116,11 @@ static bool index_paragraphs(struct task *task, bool wanted)
     uint32_t end = (uint32_t)count;
     task->ends = arena_array(&task->arena, count + 1, sizeof *task->ends);
     for (size_t n = count; task->ends && n-- > 0;) {
-        const struct piece *piece = &task->pieces.at[n];
-        if (wanted && n + 1 < count &&
-            has_empty_line(task->given.text, task->byte_of[piece[0].end], task->byte_of[piece[1].start]))
+        if (wanted && n + 1 < count && task->places[n + 1].rows[PLACE_GAP] == GAP_PARAGRAPH)
             end = (uint32_t)n + 1;
         task->ends[n] = end;
     }
     return task->ends != NULL;
-}
-
-static bool index_places(struct task *task)
-{
-    task->places = arena_array(&task->arena, task->pieces.count + 1, sizeof *task->places);
-    if (task->places)
-        layout_places(task->given.text, task->byte_of, &task->pieces, task->places);
-    return task->places != NULL;
 }
 
 static bool index_tables(struct task *task, const struct field *fields, size_t count)
@@ -153,7 +137,7 @@ static bool prepare(const struct local *engine, struct worker *worker, struct ta
     size_t count;
     const struct field *fields = template_fields(task->given.plan, &count);
     if (!index_text(task) || !tokenizer_encode(engine->tokenizer, task->given.text, task->given.text_bytes, &task->pieces) ||
-        !index_paragraphs(task, engine->model.within_paragraph) || !index_places(task) ||
+        !index_places(task) || !index_paragraphs(task, engine->model.within_paragraph) ||
         (engine->model.tables && !index_tables(task, fields, count)))
         return error_set(&task->error, ERR_INTERNAL, "", "Out of memory preparing the document.");
     return plan_make(&task->plan, &engine->model, engine->tokenizer, fields, count, task->pieces.count, &task->arena,

@@ -161,17 +161,11 @@ class Crowd:
         return f"{self.counts[2]} bad connections at once, {self.dialled} dialled, {self.closed} seen cut off"
 
 
-def sanitized():
-    """Does the program under test carry AddressSanitizer or ThreadSanitizer, whose own memory then counts as well?"""
-    from service import BINARY
-    program = BINARY.read_bytes()
-    return b"__asan_init" in program or b"__tsan_init" in program
-
-
 def allowed(mib):
-    """A bound on memory, in MiB: AddressSanitizer keeps what is freed (its quarantine, 256 MiB) and pads what is not,
+    """A bound on memory, in MiB, that of a sanitizer counted in: AddressSanitizer keeps what is freed (its quarantine, 256 MiB) and pads what is not,
     ThreadSanitizer keeps notes on every word."""
-    return 2 * mib + 400 if sanitized() else mib
+    from service import sanitizers
+    return 2 * mib + 400 if sanitizers() else mib
 
 
 def told(*figures):

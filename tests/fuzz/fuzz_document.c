@@ -1,5 +1,6 @@
 /* fuzz_document.c - any text as a document: pieces whose offsets ascend and lie in the text, tables whose cells stand in order
- * and hold pieces, places on the page that are rows of the layout table, and any part of it read as every type of value (numbers, dates, booleans, choices): a value of that type, or nothing. */
+ * and hold pieces, places on the page that are rows of the layout table, and any part of it read as every type of value (numbers,
+ * dates, booleans, choices): a value of that type, or nothing. */
 #include <ctype.h>
 #include <jansson.h>
 #include <math.h>

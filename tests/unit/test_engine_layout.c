@@ -8,22 +8,32 @@
 
 enum { MOST = 64 };
 
-/* One piece per run of letters or digits and per other visible character. Checks the gaps, by letters (j, b, w, l, p), and columns. */
+/* The byte at which each code point begins, and behind the last; returns how many there are. */
+static uint32_t index_text(const char *text, uint32_t *byte_of)
+{
+    uint32_t count = 0, code;
+    size_t bytes = strlen(text);
+    for (size_t at = 0; at < bytes; count++) {
+        byte_of[count] = (uint32_t)at;
+        at += utf8_read(text + at, bytes - at, &code);
+    }
+    byte_of[count] = (uint32_t)bytes;
+    return count;
+}
+
+/* One piece for each visible character. Checks the gaps, by letters (j, b, w, l, p), and columns. */
 static void check(const char *text, const char *gaps, const int *columns)
 {
     static struct piece room[MOST];
     static uint32_t byte_of[MOST * 4];
     struct place places[MOST];
     struct pieces pieces = {room, 0, MOST};
-    uint32_t count = 0;
-    for (size_t at = 0, bytes = strlen(text); at < bytes; count++) {
-        uint32_t code;
-        byte_of[count] = (uint32_t)at;
-        at += utf8_read(text + at, bytes - at, &code);
+    uint32_t count = index_text(text, byte_of), code;
+    for (uint32_t i = 0; i < count; i++) {
+        utf8_read(text + byte_of[i], byte_of[i + 1] - byte_of[i], &code);
         if (!code_is_space(code))
-            room[pieces.count++] = (struct piece){.start = count, .end = count + 1};
+            room[pieces.count++] = (struct piece){.start = i, .end = i + 1};
     }
-    byte_of[count] = (uint32_t)strlen(text);
     assert_int_equal(pieces.count, strlen(gaps));
     layout_places(text, byte_of, &pieces, places);
     for (size_t i = 0; i < pieces.count; i++) {
@@ -77,13 +87,7 @@ static void a_character_may_give_two_pieces(void **state)
 
 static void check_case(const char *word, enum layout_case kind)
 {
-    uint32_t byte_of[MOST], count = 0;
-    for (size_t at = 0, bytes = strlen(word), code_bytes; at < bytes; at += code_bytes) {
-        uint32_t code;
-        byte_of[count++] = (uint32_t)at;
-        code_bytes = utf8_read(word + at, bytes - at, &code);
-    }
-    byte_of[count] = (uint32_t)strlen(word);
+    uint32_t byte_of[MOST], count = index_text(word, byte_of);
     struct piece room[] = {{.start = 0, .end = count}};
     struct pieces pieces = {room, 1, 1};
     struct place place;

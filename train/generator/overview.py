@@ -21,6 +21,8 @@ KINDS = {
     "person": (["people", "persons", "person_names", "people_mentioned", "names_of_people", "all_persons"], "all people mentioned", {"first_name", "last_name", "username", "oneof"}, None),
     "iban": (["ibans", "all_ibans", "iban_numbers"], "all IBANs", set(), re.compile(r"[A-Z]{2}\d\d[ ]?\w{4}")),
 }
+# Types whose values are written in a sheet, so that anything may stand in them ("30% deposit").
+WORDED = {"oneof", "choice", "phrase", "sentence"}
 
 
 def overview(rng, document):
@@ -38,10 +40,6 @@ def overview(rng, document):
         return None
     description = f"{name}{rng.choice(['', ' in the text', ' mentioned', ' in the document'])}" if rng.random() < 0.3 else None
     return rng.choice(keys), description, spans
-
-
-# Types whose values are written in a sheet, so that anything may stand in them ("30% deposit").
-WORDED = {"oneof", "choice", "phrase", "sentence"}
 
 
 def _rest(document, kind):

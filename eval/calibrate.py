@@ -99,10 +99,10 @@ def remembered(scores):
     """Model.scores that runs the encoder once per window, however often it is read with other constants."""
     known = {}
 
-    def look_up(heads, ids, where):
-        key = (repr(heads), tuple(ids), tuple(where))
+    def look_up(heads, ids):
+        key = (repr(heads), tuple(ids))
         if key not in known:
-            known[key] = scores(heads, ids, where)
+            known[key] = scores(heads, ids)
         return known[key]
     return look_up
 

@@ -37,7 +37,7 @@ class Reference:
         sys.path.insert(0, str(TRAIN))
         import reference
         self.model = reference.Model(str(model))
-        self.identity = "reference-" + digest(*files, TRAIN / "reference.py", TRAIN / "layout.py")
+        self.identity = "reference-" + digest(*files, TRAIN / "reference.py", TRAIN / "breaks.py")
 
     def answers(self, rows):
         for row in rows:
@@ -88,14 +88,14 @@ class Torch(Reference):
             self.t[name + ".weight"] = self.t[name + ".weight"] * torch.as_tensor(self.model.smooth(name))
         self.identity = self.identity.replace("reference", "torch")
 
-    def encode(self, ids, types, page=0):
-        """As reference.Model.encode: L ids and types, L x H of layout -> L x H hidden states."""
+    def encode(self, ids, types):
+        """As reference.Model.encode: L ids and types -> L x H hidden states."""
         f, w, c, e = self.torch.nn.functional, self.t, self.model.config, "enc.embeddings."
         with self.torch.inference_mode():
             norm = lambda x, n: f.layer_norm(x, x.shape[-1:], w[n + ".weight"], w[n + ".bias"], c["layer_norm_eps"])
             linear = lambda x, n: f.linear(x, w[n + ".weight"], w[n + ".bias"])
             x = w[e + "word_embeddings.weight"][ids] + w[e + "position_embeddings.weight"][:len(ids)]
-            x = norm(x + w[e + "token_type_embeddings.weight"][types] + self.torch.as_tensor(page), e + "LayerNorm")
+            x = norm(x + w[e + "token_type_embeddings.weight"][types], e + "LayerNorm")
             heads = c["num_attention_heads"]
             for n in range(c["num_hidden_layers"]):
                 p = f"enc.encoder.layer.{n}."

@@ -19,9 +19,6 @@ def main():
     p.add_argument("--share", type=float, default=0.7, help="of the second run's weights (default %(default)s)")
     args = p.parse_args()
     first, second = (load_file(folder / "model.safetensors") for folder in (args.first, args.second))
-    layout = "enc.embeddings.layout_embeddings.weight"
-    if layout in second:
-        first.setdefault(layout, np.zeros_like(second[layout]))  # weights from before there was one: it began at zero
     if {k: v.shape for k, v in first.items()} != {k: v.shape for k, v in second.items()}:
         raise SystemExit(f"{args.first} and {args.second} hold tensors of other names or shapes")
     args.out.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import os
 from tokenizers import BertWordPieceTokenizer
 
 import bases
-import layout
+from breaks import BREAKS, with_breaks
 from reference import DEFAULTS, part_text
 
 CLS, SEP, PAD = 101, 102, 0
@@ -76,8 +76,7 @@ class Encoder:
         return out
 
     def encode(self, example, rng, window):
-        """-> dict of ids, document start, places of the document's pieces, per-field markers and token targets, or None where
-        nothing fits."""
+        """-> dict of ids, document start, per-field markers and token targets, or None where nothing fits."""
         groups = [self.heads(f) for f in example["fields"]]
         if rng.random() < 0.6:
             rng.shuffle(groups)
@@ -95,16 +94,18 @@ class Encoder:
         ids.append(SEP)
         first = len(ids)
         doc = self.tokenizer.encode(example["text"], add_special_tokens=False)
+        pieces, offsets = with_breaks(example["text"], doc.ids, doc.offsets)
         room, at = window - first - 1, 0
-        if not doc.ids:
+        if not pieces:
             return None
-        if len(doc.ids) > room:
-            at = self._place(doc.offsets, fields, room, rng)
-        offsets = doc.offsets[at:at + room]
+        if len(pieces) > room:
+            at = self._place(offsets, fields, room, rng)
+        pieces, offsets = pieces[at:at + room], offsets[at:at + room]
         starts, ends = {}, {}
         for i, (a, b) in enumerate(offsets):
-            starts.setdefault(a, i)
-            ends[b] = i
+            if pieces[i] not in BREAKS:
+                starts.setdefault(a, i)
+                ends[b] = i
         for f in fields:
             f["tokens"] = []
             for a, b in f["spans"]:
@@ -112,8 +113,8 @@ class Encoder:
                 j = ends.get(b) if b in ends else next((n for n, o in enumerate(offsets) if o[0] < b <= o[1]), None)
                 if i is not None and j is not None and i <= j:
                     f["tokens"].append((first + i, first + j))
-        ids += doc.ids[at:at + room] + [SEP]
-        return {"ids": ids, "first": first, "fields": fields, "places": layout.places(example["text"], doc.offsets)[at:at + room]}
+        ids += pieces + [SEP]
+        return {"ids": ids, "first": first, "fields": fields}
 
     @staticmethod
     def _place(offsets, fields, room, rng):

@@ -5,8 +5,8 @@
 
 FROM and TO are folders with model.safetensors, vocab.txt and config.json; TO is made. The encoder's products become int8:
 `<name>.weight` I8 [out, in], `<name>.weight.scale` F32 [out] (symmetric, one scale per output channel) and `<name>.smooth`
-F32 [in], which the engine multiplies the product's input with. Word embeddings are kept as F16, everything else as F32,
-because their share of the file is small and their share of the error was not.
+F32 [in], which the engine multiplies the product's input with. Word embeddings become int8 with one scale per word,
+everything else is kept as F32, because its share of the file is small and its share of the error was not.
 
 The weights are rounded against what they will meet: sample texts (lines of {"document_text" or "text", "template"} in a
 file, or in every *.jsonl.gz of a folder: the more kinds of text the better; for weights that ship, texts that may be
@@ -40,6 +40,7 @@ PRODUCTS = {
     "intermediate": ("intermediate.dense",),
     "output": ("output.dense",),
 }
+WORDS = "enc.embeddings.word_embeddings.weight"
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "eval", "business.jsonl")
 CHARACTERS = 1600  # of a sample text: one window
 PER_SET = 4        # sample texts from each set of a folder
@@ -130,10 +131,10 @@ def convert(tensors, seen, layers):
                 out[name + ".weight"] = np.ascontiguousarray(q[i * each:(i + 1) * each])
                 out[name + ".weight.scale"] = np.ascontiguousarray(scale[i * each:(i + 1) * each])
                 out[name + ".smooth"] = (1 / factor).astype(np.float32)
-    for name, value in tensors.items():
-        if name not in out:
-            out[name] = value.astype(np.float16 if name.endswith("word_embeddings.weight") else np.float32)
-    return out
+    words = tensors[WORDS].astype(np.float32)
+    out[WORDS + ".scale"] = np.maximum(np.abs(words).max(1) / 127, 1e-12)
+    out[WORDS] = np.rint(words / out[WORDS + ".scale"][:, None]).astype(np.int8)
+    return {name: value.astype(np.float32) for name, value in tensors.items()} | out
 
 
 def main():

@@ -19,25 +19,25 @@ import numpy as np
 from safetensors.numpy import load_file
 from tokenizers import BertWordPieceTokenizer
 
+from breaks import BREAKS, PARAGRAPH, with_breaks
 from columns import records
 from grid import tables
-from layout import PARAGRAPH, PLACE_ROWS, places
 
 CLS, SEP = 101, 102
 MARKER = {"scalar": 1, "list": 2, "records": 3, "enum": 4}
 TYPE_ID, OPTION = {"number": 6, "integer": 7, "date": 8}, 9
 START, END, INSIDE = 0, 1, 2
+NEVER = -60.0  # as a logit: no value begins or ends with a break
 LEAST_EVIDENCE = 0.01  # for a cell of a table; less is none
 WIDE_NAMES = {"attention.self.query": "qkv", "attention.self.key": "qkv", "attention.self.value": "qkv",
               "attention.output.dense": "attention_output", "intermediate.dense": "intermediate", "output.dense": "output"}
 DEFAULTS = {"format": 2, "name": "refractr-mini", "version": "1.0", "key_parts": 3, "key_separator": " . ",
             "key_pieces": 24, "description_pieces": 32, "option_pieces": 8, "fields_per_pass": 24, "head_pieces": 224,
             "window": 512, "overlap": 64, "max_span": 60, "inside_weight": 0.3, "list_candidate": 0.3,
-            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.6, "yield_margin": 3.0, "within_paragraph": True,
+            "list_threshold": 0.5, "top_starts": 8, "record_start": 0.6, "yield_margin": 3.0, "breaks": True,
             "tables": True, "null_bias": 0.0, "enum": True}
 FIRST_FORMAT = {**DEFAULTS, "format": 1, "yield_margin": 0, "record_start": 0.5, "key_parts": 2, "key_separator": " ",
-                "head_pieces": 480, "overlap": 128, "within_paragraph": False, "tables": False,
-                "enum": False}
+                "head_pieces": 480, "overlap": 128, "breaks": False, "tables": False, "enum": False}
 TYPE_NAMES = {"string", "number", "integer", "date", "boolean"}
 
 
@@ -159,11 +159,11 @@ class Model:
         v = ((x - m) ** 2).mean(-1, keepdims=True)
         return (x - m) / np.sqrt(v + self.config["layer_norm_eps"]) * self.w[name + ".weight"] + self.w[name + ".bias"]
 
-    def encode(self, ids, types, page=0):
-        """BERT, post-norm, exact GELU. ids, types: L; page: what layout adds, L x H -> hidden states L x H."""
+    def encode(self, ids, types):
+        """BERT, post-norm, exact GELU. ids, types: L -> hidden states L x H."""
         e = "enc.embeddings."
         x = self.w[e + "word_embeddings.weight"][ids] + self.w[e + "position_embeddings.weight"][: len(ids)]
-        x = self.norm(x + self.w[e + "token_type_embeddings.weight"][types] + page, e + "LayerNorm")
+        x = self.norm(x + self.w[e + "token_type_embeddings.weight"][types], e + "LayerNorm")
         heads, size = self.config["num_attention_heads"], x.shape[1] // self.config["num_attention_heads"]
         split = lambda y: y.reshape(len(ids), heads, size).transpose(1, 0, 2)
         for n in range(self.config["num_hidden_layers"]):
@@ -197,17 +197,8 @@ class Model:
             ids += [OPTION] + self.pieces(option)[0][:c["option_pieces"]]
         return ids, options
 
-    def page(self, head, where):
-        """What layout adds to a window's embeddings, L x H; 0 for weights without layout. head: pieces before the document's."""
-        rows = self.w.get("enc.embeddings.layout_embeddings.weight")
-        if rows is None:
-            return 0
-        out = np.zeros((head + len(where) + 1, rows.shape[1]), np.float32)
-        out[head:-1] = rows[np.array(where, int).reshape(-1, PLACE_ROWS)].sum(1)
-        return out
-
-    def scores(self, heads, ids, where):
-        """One window. heads: [(pieces, option positions)]; ids, where: the window's pieces and their places (layout.py).
+    def scores(self, heads, ids):
+        """One window. heads: [(pieces, option positions)]; ids: the window's pieces.
         Returns score 3 x F x T, null F x 2, and per field its option scores."""
         head, markers, options = [CLS], [], []
         for pieces, at in heads:
@@ -215,12 +206,13 @@ class Model:
             options.append([len(head) + o for o in at])
             head += pieces
         head.append(SEP)
-        x = self.encode(head + ids + [SEP], [0] * len(head) + [1] * (len(ids) + 1), self.page(len(head), where))
+        x = self.encode(head + ids + [SEP], [0] * len(head) + [1] * (len(ids) + 1))
         d = self.config["head_dim"]
         f, t = x[markers], x[len(head):len(head) + len(ids)]
         q = self.linear(f, "q").reshape(-1, 3, d).transpose(1, 0, 2)
         k = self.linear(t, "k").reshape(-1, 3, d).transpose(1, 0, 2)
         score = q @ k.transpose(0, 2, 1) / d ** 0.5 + self.linear(f, "qb").T[:, :, None]
+        score[:END + 1, :, np.isin(ids, BREAKS)] = NEVER
         return score, self.linear(f, "null"), [self.linear(x[o], "opt")[:, 0] if o else None for o in options]
 
     def passes(self, heads, fields):
@@ -249,15 +241,16 @@ class Model:
         also {"rows": [{member's number: (start, end, score, "cell" or "list")}]}."""
         c = self.config
         ids, offsets = self.pieces(text)
-        where = places(text, offsets)
+        if c["breaks"]:
+            ids, offsets = with_breaks(text, ids, offsets)
         heads = [self.head(f) for f in fields]
-        ends = paragraph_ends(where) if c["within_paragraph"] else np.full(len(ids), len(ids))
+        ends = paragraph_ends(ids)
         cells = cells_of(text, offsets) if c["tables"] and any(f["kind"] == "records" for f in fields) else []
         found = [{"best": None, "spans": [], "option": None, "list": [], "near": [], "starts": [], "cells": {}} for _ in fields]
         for group in self.passes(heads, fields):
             room, at = c["window"] - 3 - sum(len(heads[i][0]) for i in group), 0
             while True:
-                score, null, options = self.scores([heads[i] for i in group], ids[at:at + room], where[at:at + room])
+                score, null, options = self.scores([heads[i] for i in group], ids[at:at + room])
                 for g, i in enumerate(group):
                     self.collect(found[i], fields[i], score[:, g], null[g], options[g], at, ends[at:] - at)
                     if fields[i]["parent"] is not None:
@@ -344,13 +337,13 @@ class Model:
         return fill(template)
 
 
-def paragraph_ends(where):
-    """Of each piece, the index behind its paragraph's last piece: no value runs on over an empty line. where: places (layout.py)."""
-    ends, end = np.empty(len(where), int), len(where)
-    for n in reversed(range(len(where))):
-        if n + 1 < len(where) and where[n + 1][0] == PARAGRAPH:
-            end = n + 1
+def paragraph_ends(ids):
+    """Of each piece, the index behind its paragraph's last piece: no value runs on over an empty line."""
+    ends, end = np.empty(len(ids), int), len(ids)
+    for n in reversed(range(len(ids))):
         ends[n] = end
+        if ids[n] == PARAGRAPH:
+            end = n
     return ends
 
 

@@ -18,12 +18,11 @@ import torch.nn.functional as F
 
 import bases
 import corpora
-import layout
 from encode import Encoder
-from model import Extractor, from_file, to_file
+from model import Extractor, from_file, teach_breaks, to_file
 
-WARM_UP_STEPS = 300
-INPUTS = ("ids", "types", "mask", "places", "document", "markers", "options")  # of Extractor.forward
+WARM_UP = 0.08  # of the time
+INPUTS = ("ids", "types", "mask", "markers", "options")  # of Extractor.forward
 DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
           "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")
 # Where the processor has no bfloat16 products, they are emulated: measured fifteen times slower than float32.
@@ -103,7 +102,6 @@ def collate(batch):
     o = max(1, max(sum(len(x["options"]) for x in e["fields"]) for e in batch))
     t = {"ids": torch.zeros(b, n, dtype=torch.long), "types": torch.ones(b, n, dtype=torch.long),
          "mask": torch.zeros(b, n, dtype=torch.bool), "markers": torch.zeros(b, f, dtype=torch.long),
-         "places": torch.zeros(b, n, layout.PLACE_ROWS, dtype=torch.long),
          "options": torch.zeros(b, o, dtype=torch.long), "document": torch.zeros(b, n, dtype=torch.bool),
          "scalar": torch.zeros(b, f, dtype=torch.bool), "list": torch.zeros(b, f, dtype=torch.bool),
          "target": torch.zeros(b, 3, f, n)}
@@ -114,7 +112,6 @@ def collate(batch):
         t["types"][i, :e["first"]] = 0
         t["mask"][i, :n_ids] = True
         t["document"][i, e["first"]:n_ids - 1] = True
-        t["places"][i, e["first"]:n_ids - 1] = torch.tensor(e["places"])
         for k, x in enumerate(e["fields"]):
             t["markers"][i, k] = x["marker"]
             for a, z in x["tokens"]:
@@ -205,14 +202,16 @@ class Run:
         self.args = args
         os.makedirs(os.path.join(args.out, "model"), exist_ok=True)
         folder = args.init or bases.folder(args.base, args.bases, args.layers)
-        self.config = {**json.load(open(os.path.join(folder, "config.json")))}
+        config = json.load(open(os.path.join(folder, "config.json")))
         keep = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                 "max_position_embeddings", "vocab_size")
-        self.config = {k: self.config[k] for k in keep}
+        self.config = {k: config[k] for k in keep}
         self.model = Extractor(self.config)
         from_file(self.model, os.path.join(folder, "model.safetensors"), "enc." if args.init else "")
+        if not config.get("breaks"):
+            teach_breaks(self.model, Encoder().tokenizer.token_to_id("|"))
         enc = [p for n, p in self.model.named_parameters() if n.startswith(("layers", "norm", "positions", "types"))]
-        head = [p for n, p in self.model.named_parameters() if n.startswith(("q", "k", "null", "opt", "special", "layout"))]
+        head = [p for n, p in self.model.named_parameters() if n.startswith(("q", "k", "null", "opt", "special"))]
         self.optimiser = torch.optim.AdamW([{"params": enc, "base": args.rate}, {"params": head, "base": 4 * args.rate}],
                                            lr=args.rate, weight_decay=0.01, fused=True)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -233,7 +232,7 @@ class Run:
     def rate(self):
         f = self.seconds / 60 / self.args.minutes
         fall = 1 if f < self.args.decay_from else max(0.02, (1 - f) / (1 - self.args.decay_from))
-        return min(1, self.step / WARM_UP_STEPS) * fall
+        return min(1, f / WARM_UP) * fall
 
     def train_step(self, batch, team):
         for g in self.optimiser.param_groups:
@@ -298,7 +297,7 @@ class Team:
         self.size, self.rank = size, 0
         self.gradients = torch.zeros(size, count).share_memory_()
         self.seconds = torch.zeros(1, dtype=torch.float64).share_memory_()
-        self.barrier = multiprocessing.get_context("spawn").Barrier(size)
+        self.barrier = multiprocessing.get_context("spawn").Barrier(size, timeout=600)  # seconds; far more than a step
 
     def average(self, parameters):
         if self.size == 1:
@@ -328,7 +327,8 @@ def work(rank, args, team):
     rng, source = random.Random(args.seed), Source(args)
     held_out = HeldOut(source, encoder, args.tokens) if rank == 0 else None
     team.seconds[0] = run.seconds
-    last = saved = time.monotonic()
+    last, parent = time.monotonic(), os.getppid()
+    saved = last
     for batch in batches(source, encoder, rng, args.tokens):
         run.train_step(batch, team)
         now = time.monotonic()
@@ -338,6 +338,8 @@ def work(rank, args, team):
         team.barrier.wait()  # all read the same clock, so that all stop after the same step
         run.seconds = float(team.seconds[0])
         done = run.seconds >= args.minutes * 60
+        if os.getppid() != parent:  # killed: a worker on its own would go on, and write over the next run
+            return
         if rank == 0 and run.step % 50 == 0:
             run.log()
         if rank == 0 and (now - saved > 540 or done):

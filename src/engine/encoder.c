@@ -19,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/breaks.h"
 #include "engine/kernels.h"
 #include "engine/matmul.h"
 
@@ -63,8 +64,9 @@ struct encoder {
     bool bfloat;                   /* attention in bf16 */
     float top;                     /* largest quantised activation: 255, or 127 without VNNI */
     size_t row_step;               /* rows of int8 products are multiples of it */
-    const uint16_t *words;         /* binary16, [vocabulary][hidden], in the mapped file */
-    float *position, *type, *layout, *first_norm_values; /* layout: NULL where the weights know none */
+    const int8_t *words;           /* [vocabulary][hidden], in the mapped file */
+    float *word_scale;             /* [vocabulary] */
+    float *position, *type, *first_norm_values;
     struct norm first_norm;
     struct layer *layers;
     float *fold, *fold_bias;       /* [hidden][3 * hidden] in panels (kernels.h), [3 * hidden] */
@@ -100,6 +102,8 @@ struct encoder_worker {
     float null[ENCODER_MAX_FIELDS * 2];
     float option[ENCODER_MAX_OPTIONS];
 };
+
+static const float never = -60; /* as a logit */
 
 #define REFUSE(e, ...) error_set((e), ERR_ENGINE_UNAVAILABLE, "", __VA_ARGS__)
 
@@ -260,14 +264,13 @@ static bool open_layer(struct encoder *encoder, size_t index, const struct weigh
 
 static bool open_embeddings(struct encoder *encoder, const struct weights *w, const struct model *m, struct error *e)
 {
-    encoder->words = weights_find(w, "enc.embeddings.word_embeddings.weight", WEIGHT_F16, m->vocabulary, m->hidden, e);
-    if (!encoder->words)
+    encoder->words = weights_find(w, "enc.embeddings.word_embeddings.weight", WEIGHT_I8, m->vocabulary, m->hidden, e);
+    static const char scale[] = "enc.embeddings.word_embeddings.weight.scale";
+    encoder->word_scale = encoder->words ? weights_floats(w, scale, m->vocabulary, 0, e) : NULL;
+    if (!encoder->word_scale)
         return false;
     encoder->position = weights_floats(w, "enc.embeddings.position_embeddings.weight", m->positions, m->hidden, e);
     encoder->type = encoder->position ? weights_floats(w, "enc.embeddings.token_type_embeddings.weight", 2, m->hidden, e) : NULL;
-    static const char layout[] = "enc.embeddings.layout_embeddings.weight";
-    if (encoder->type && weights_has(w, layout) && !(encoder->layout = weights_floats(w, layout, LAYOUT_ROWS, m->hidden, e)))
-        return false;
     encoder->first_norm_values = aligned(2 * m->hidden * sizeof(float));
     if (!encoder->first_norm_values)
         return REFUSE(e, "Out of memory reading the weights.");
@@ -405,8 +408,8 @@ void encoder_close(struct encoder *encoder)
     }
     close_shapes(&encoder->shapes);
     matmuls_close(encoder->matmuls);
-    float *owned[] = {encoder->position, encoder->type, encoder->layout, encoder->first_norm_values, encoder->fold, encoder->fold_bias,
-                      encoder->extras, encoder->extras_bias, encoder->option, encoder->option_bias};
+    float *owned[] = {encoder->word_scale, encoder->position, encoder->type, encoder->first_norm_values, encoder->fold,
+                      encoder->fold_bias, encoder->extras, encoder->extras_bias, encoder->option, encoder->option_bias};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     free(encoder->layers);
@@ -554,13 +557,9 @@ static void embed(struct encoder_worker *w, const struct window *window)
     for (size_t i = 0; i < window->length; i++) {
         float *x = w->x + i * h;
         memcpy(x, encoder->position + i * h, h * sizeof *x);
-        encoder->kernels->add_half(x, encoder->words + (size_t)window->ids[i] * h, h);
+        size_t id = (size_t)window->ids[i];
+        encoder->kernels->add_bytes(x, encoder->words + id * h, encoder->word_scale[id], h);
         encoder->kernels->add(x, encoder->type + (i < window->head ? 0 : h), h);
-        if (encoder->layout && window->places && i >= window->head && i < window->head + window->tokens) {
-            const uint8_t *rows = window->places[i - window->head].rows;
-            for (size_t row = 0; row < PLACE_ROWS; row++)
-                encoder->kernels->add(x, encoder->layout + rows[row] * h, h);
-        }
         encoder->kernels->norm(x, h, &encoder->first_norm);
     }
 }
@@ -757,6 +756,17 @@ static void score_spans(struct encoder_worker *w, const struct window *window, s
     *out = (struct scores){w->span, stride, w->null, w->option};
 }
 
+/* No value begins or ends with a break. */
+static void silence_breaks(struct encoder_worker *w, const struct window *window)
+{
+    for (size_t t = 0; t < window->tokens; t++) {
+        for (size_t f = 0; f < window->fields && is_break(window->ids[window->head + t]); f++) {
+            float *start = w->span + CHANNELS * f * ENCODER_MAX_TOKENS + t;
+            start[0] = start[ENCODER_MAX_TOKENS] = never;
+        }
+    }
+}
+
 static bool check_window(const struct encoder *encoder, const struct window *window, struct error *e)
 {
     size_t most = encoder->positions < ENCODER_MAX_TOKENS ? encoder->positions : ENCODER_MAX_TOKENS;
@@ -788,6 +798,7 @@ bool encoder_run(struct encoder_worker *w, const struct window *window, struct s
         w->option[i] = dot(w->x + window->options[i] * encoder->hidden, encoder->option, encoder->hidden) +
                        encoder->option_bias[0];
     score_spans(w, window, scores);
+    silence_breaks(w, window);
     return true;
 }
 

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "engine/layout.h"
 #include "engine/model.h"
 #include "engine/weights.h"
 
@@ -25,7 +24,6 @@ struct window {
     size_t length;                      /* tokens in all */
     size_t head;                        /* the first token of the document; before it token type 0, from it on 1 */
     size_t tokens;                      /* of the document */
-    const struct place *places;         /* of each of these, borrowed; NULL: nothing is known of the page */
     uint16_t markers[ENCODER_MAX_FIELDS];
     size_t fields;
     uint16_t options[ENCODER_MAX_OPTIONS]; /* positions of the option markers, all fields' in a row */
@@ -33,7 +31,7 @@ struct window {
 };
 
 struct scores { /* points into the worker; good until its next run */
-    const float *span;   /* logits: [field][start, end, inside][stride], of which `tokens` are set */
+    const float *span;   /* logits: [field][start, end, inside][stride], of which `tokens` are set; breaks neither start nor end */
     size_t stride;
     const float *null;   /* [field][start, end] */
     const float *option; /* [option] */

@@ -51,8 +51,8 @@ static inline size_t kernels_attention_bytes(size_t tokens, size_t size)
 
 struct kernels {
     const char *name;
-    /* x += w, w in IEEE binary16 (finite). */
-    void (*add_half)(float *x, const uint16_t *w, size_t n);
+    /* x += scale * w. */
+    void (*add_bytes)(float *x, const int8_t *w, float scale, size_t n);
     void (*add)(float *x, const float *w, size_t n);
     /* x = layer norm of x, in place (Ba et al. 2016). */
     void (*norm)(float *x, size_t n, const struct norm *norm);

@@ -18,6 +18,7 @@ typedef float mf __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int32_t mi __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint16_t mh __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 typedef uint8_t mb __attribute__((vector_size(LANES), aligned(1), may_alias));
+typedef int8_t msb __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 #define LOAD(p) (*(const mf *)(p))
 #define LOAD_INT(p) (*(const mi *)(p))
@@ -103,13 +104,10 @@ __attribute__((always_inline)) static inline vf product_at(const struct product 
         } \
     } while (0)
 
-static void add_half_row(float *x, const uint16_t *w, size_t n)
+static void add_bytes_row(float *x, const int8_t *w, float scale, size_t n)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        vu half = __builtin_convertvector(*(const mh *)(w + i), vu);
-        vf size = (vf)((half & 0x7FFF) << 13) * 0x1p112f; /* moves the exponent's bias; right for subnormals too */
-        STORE(x + i, LOAD(x + i) + (vf)((vu)size | (half & 0x8000) << 16));
-    }
+    for (size_t i = 0; i < n; i += LANES)
+        STORE(x + i, LOAD(x + i) + FLOATS(*(const msb *)(w + i)) * scale);
 }
 
 static void add_row(float *x, const float *w, size_t n)
@@ -497,7 +495,7 @@ static void scale_row(float *out, const float *x, size_t n, float factor)
 
 const struct kernels KERNELS = {
     .name = KERNELS_NAME,
-    .add_half = add_half_row,
+    .add_bytes = add_bytes_row,
     .add = add_row,
     .norm = norm_row,
     .quantise = quantise_row,

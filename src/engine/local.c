@@ -17,13 +17,13 @@
 #include "engine/answer.h"
 #include "engine/arena.h"
 #include "engine/ask.h"
+#include "engine/breaks.h"
 #include "engine/decode.h"
 #include "engine/encoder.h"
 #include "engine/engine.h"
 #include "engine/engines.h"
 #include "engine/find_model.h"
 #include "engine/grid.h"
-#include "engine/layout.h"
 #include "engine/model.h"
 #include "engine/text.h"
 #include "engine/tokenizer.h"
@@ -36,11 +36,10 @@ struct task {
     struct task *next;          /* in the queue */
     int64_t ready_ms;           /* not before (test option) */
     struct arena arena;
-    struct pieces pieces;       /* of the document */
+    struct pieces pieces;       /* of the document, with breaks where the model knows them */
     size_t length;              /* of the document in code points */
     uint32_t *byte_of;
     uint32_t *ends;             /* of each piece, the one behind its paragraph's last */
-    struct place *places;       /* of each piece, on its page */
     struct grid grid;           /* tables, where the template has lists of records */
     struct plan plan;
     size_t taken, finished;     /* windows; guarded by the engine's lock */
@@ -102,23 +101,15 @@ static bool index_text(struct task *task)
     return task->byte_of != NULL;
 }
 
-static bool index_places(struct task *task)
-{
-    task->places = arena_array(&task->arena, task->pieces.count + 1, sizeof *task->places);
-    if (task->places)
-        layout_places(task->given.text, task->byte_of, &task->pieces, task->places);
-    return task->places != NULL;
-}
-
-static bool index_paragraphs(struct task *task, bool wanted)
+static bool index_paragraphs(struct task *task)
 {
     size_t count = task->pieces.count;
     uint32_t end = (uint32_t)count;
     task->ends = arena_array(&task->arena, count + 1, sizeof *task->ends);
     for (size_t n = count; task->ends && n-- > 0;) {
-        if (wanted && n + 1 < count && task->places[n + 1].rows[PLACE_GAP] == GAP_PARAGRAPH)
-            end = (uint32_t)n + 1;
         task->ends[n] = end;
+        if (task->pieces.at[n].id == BREAK_PARAGRAPH)
+            end = (uint32_t)n;
     }
     return task->ends != NULL;
 }
@@ -137,7 +128,7 @@ static bool prepare(const struct local *engine, struct worker *worker, struct ta
     size_t count;
     const struct field *fields = template_fields(task->given.plan, &count);
     if (!index_text(task) || !tokenizer_encode(engine->tokenizer, task->given.text, task->given.text_bytes, &task->pieces) ||
-        !index_places(task) || !index_paragraphs(task, engine->model.within_paragraph) ||
+        (engine->model.breaks && !breaks_insert(task->given.text, task->byte_of, &task->pieces)) || !index_paragraphs(task) ||
         (engine->model.tables && !index_tables(task, fields, count)))
         return error_set(&task->error, ERR_INTERNAL, "", "Out of memory preparing the document.");
     return plan_make(&task->plan, &engine->model, engine->tokenizer, fields, count, task->pieces.count, &task->arena,
@@ -150,7 +141,6 @@ static bool run_window(const struct local *engine, struct worker *worker, struct
     struct scores scores;
     size_t at;
     plan_window(&task->plan, &engine->model, task->pieces.at, task->pieces.count, number, &worker->window, &pass, &at);
-    worker->window.places = task->places + at;
     worker->findings.count = 0;
     if (!encoder_run(worker->encoder, &worker->window, &scores, e))
         return false;

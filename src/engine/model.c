@@ -144,7 +144,7 @@ bool model_read(struct model *m, const char *path, struct error *e)
     json_t *format = json_object_get(config, "format");
     m->format = format ? (int)json_integer_value(format) : 1;
     m->has_options = json_is_true(json_object_get(config, "enum"));
-    m->within_paragraph = json_is_true(json_object_get(config, "within_paragraph"));
+    m->breaks = json_is_true(json_object_get(config, "breaks"));
     m->tables = json_is_true(json_object_get(config, "tables"));
     bool ok = m->format == 1 || m->format == 2 ||
               REFUSE(e, "format of %s is %d; this program reads 1 and 2.", path, m->format);

@@ -32,7 +32,7 @@ struct model {
     size_t max_span, top_starts;
     double inside_weight, list_candidate, list_threshold, null_bias;
     double yield_margin;        /* a value may give its place to a surer one at this loss of margin; 0: never */
-    bool within_paragraph;      /* no value runs on over an empty line */
+    bool breaks;                /* line ends, empty lines and wide gaps are pieces of the document (breaks.h) */
     bool tables;                /* records are read from a table's columns where there is one */
     double record_start;        /* probability from which a record begins at a piece */
     struct calibration value, null, list, choice, cell;

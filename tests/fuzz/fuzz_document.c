@@ -1,12 +1,13 @@
 /* fuzz_document.c - any text as a document: pieces whose offsets ascend and lie in the text, tables whose cells stand in order
- * and hold pieces, places on the page that are rows of the layout table, and any part of it read as every type of value (numbers,
- * dates, booleans, choices): a value of that type, or nothing. */
+ * and hold pieces, breaks between pieces that fill the white space there, and any part of it read as every type of value (numbers, dates,
+ * booleans, choices): a value of that type, or nothing. */
 #include <ctype.h>
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
+#include "engine/breaks.h"
 #include "engine/grid.h"
-#include "engine/layout.h"
 #include "engine/text.h"
 #include "engine/tokenizer.h"
 #include "engine/values.h"
@@ -33,23 +34,28 @@ static void check_tables(const char *text, size_t bytes, size_t chars, const str
     arena_free(&arena);
 }
 
-static void check_places(const char *text, size_t bytes, size_t chars, const struct pieces *pieces)
+/* Puts breaks between the pieces: each fills the white space between two, and taken out again they leave what was. */
+static void check_breaks(const char *text, size_t bytes, size_t chars, struct pieces *pieces)
 {
     uint32_t *byte_of = malloc((chars + 1) * sizeof *byte_of), code;
-    struct place *places = malloc((pieces->count + 1) * sizeof *places);
-    must(byte_of && places);
+    size_t count = pieces->count, before = 0;
+    struct piece *plain = malloc((count + 1) * sizeof *plain);
+    must(byte_of && plain);
+    if (count) memcpy(plain, pieces->at, count * sizeof *plain);
     for (size_t i = 0, at = 0; i <= chars; i++) {
         byte_of[i] = (uint32_t)at;
         at += i < chars ? utf8_read(text + at, bytes - at, &code) : 0;
     }
-    layout_places(text, byte_of, pieces, places);
+    must(breaks_insert(text, byte_of, pieces));
     for (size_t i = 0; i < pieces->count; i++) {
-        const uint8_t *rows = places[i].rows;
-        must(rows[PLACE_GAP] < LAYOUT_GAPS && (i > 0 || rows[PLACE_GAP] == GAP_PARAGRAPH));
-        must(rows[PLACE_COLUMN] >= LAYOUT_GAPS && rows[PLACE_COLUMN] < LAYOUT_GAPS + LAYOUT_COLUMNS);
-        must(rows[PLACE_CASE] >= LAYOUT_GAPS + LAYOUT_COLUMNS && rows[PLACE_CASE] < LAYOUT_ROWS);
+        const struct piece *p = &pieces->at[i];
+        if (is_break(p->id))
+            must(i > 0 && i + 1 < pieces->count && p->start < p->end && p->start == p[-1].end && p->end == p[1].start);
+        else
+            must(before < count && memcmp(p, &plain[before++], sizeof *p) == 0);
     }
-    free(places);
+    must(before == count);
+    free(plain);
     free(byte_of);
 }
 
@@ -69,7 +75,8 @@ static void check_pieces(const char *text, size_t bytes)
         must(i == 0 || p->start >= p[-1].start);
     }
     check_tables(text, bytes, chars, &pieces);
-    check_places(text, bytes, chars, &pieces);
+    check_breaks(text, bytes, chars, &pieces);
+    check_tables(text, bytes, chars, &pieces);
 }
 
 /* 2026, 2026-01, 2026-01-15, with T14:30 or T14:30:00 */

@@ -50,7 +50,8 @@ def test_details_point_into_the_text():
         assert 0.5 <= where["confidence"] <= 1
 
 
-GOODS = [["Blue pen, fine", "12", "0.90"], ["Stapler", "1", "14.50"], ["Index cards  A6", "3", "2.25"]]
+GOODS = [["Blue pen, fine", "12", "0.90"], ["Stapler", "1", "14.50"], ["Index cards  A6", "3", "2.25"],
+         ["Desk lamp", "2", "31.00"], ["Packing tape", "6", "1.20"]]
 TABLES = {  # the same table as people send it
     "markdown": "| Item | Qty | Unit price |\n|---|--:|--:|\n" + "".join(f"| {' | '.join(r)} |\n" for r in GOODS),
     "tabs": "item\tqty\tunit price\n" + "".join("\t".join(r) + "\n" for r in GOODS),
@@ -61,7 +62,7 @@ TABLES = {  # the same table as people send it
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_read_by_their_columns(name):
-    text = f"Order 5512\n\n{TABLES[name]}\nTotal 32.05\n"
+    text = f"Order 5512\n\n{TABLES[name]}\nTotal 101.25\n"
     lines, _ = run("--template", '{"items": [{"item": null, "qty": "integer", "price": "number"}]}', text=text)
     assert lines == [{"items": [{"item": a, "qty": int(b), "price": float(c)} for a, b, c in GOODS]}]
 

@@ -33,7 +33,7 @@ INPUT_MAX = {"fuzz_http": 8192, "fuzz_vocabulary": 8192, "fuzz_model_config": 40
 UNDER_TEST = {
     "fuzz_api_key": ["access/access.c"],
     "fuzz_cookie": [],
-    "fuzz_document": ["engine/tokenizer.c", "engine/layout.c", "engine/grid.c", "engine/text.c", "engine/values.c", "engine/dates.c", "engine/numbers.c"],
+    "fuzz_document": ["engine/tokenizer.c", "engine/breaks.c", "engine/grid.c", "engine/text.c", "engine/values.c", "engine/dates.c", "engine/numbers.c"],
     "fuzz_http": ["http/head.c", "http/request.c", "http/route.c", "http/server.c", "api/web.c"],
     "fuzz_model_config": ["engine/model.c", "engine/ask.c"],
     "fuzz_request_body": ["api/json_body.c", "api/extract.c", "engine/template.c"],

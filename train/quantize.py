@@ -94,9 +94,14 @@ def smoothing(weight, largest):
     return factor / np.exp(np.log(factor).mean())
 
 
+def scale_of(weight):
+    """The scale of each row that fits it into -127..127."""
+    return np.maximum(np.abs(weight).max(1) / 127, 1e-12)
+
+
 def rounded(weight, square):
     """[out, in] float64 and X^T X -> int8 and the scale of each row, every column's rounding error spread over the rest."""
-    scale = np.maximum(np.abs(weight).max(1) / 127, 1e-12)
+    scale = scale_of(weight)
     square = square + np.eye(len(square)) * square.diagonal().mean() * DAMPING
     order = np.argsort(-square.diagonal())
     weight, square = weight[:, order].copy(), square[order][:, order]
@@ -132,7 +137,7 @@ def convert(tensors, seen, layers):
                 out[name + ".weight.scale"] = np.ascontiguousarray(scale[i * each:(i + 1) * each])
                 out[name + ".smooth"] = (1 / factor).astype(np.float32)
     words = tensors[WORDS].astype(np.float32)
-    out[WORDS + ".scale"] = np.maximum(np.abs(words).max(1) / 127, 1e-12)
+    out[WORDS + ".scale"] = scale_of(words)
     out[WORDS] = np.rint(words / out[WORDS + ".scale"][:, None]).astype(np.int8)
     return {name: value.astype(np.float32) for name, value in tensors.items()} | out
 

@@ -327,8 +327,8 @@ def work(rank, args, team):
     rng, source = random.Random(args.seed), Source(args)
     held_out = HeldOut(source, encoder, args.tokens) if rank == 0 else None
     team.seconds[0] = run.seconds
-    last, parent = time.monotonic(), os.getppid()
-    saved = last
+    parent = os.getppid()
+    last = saved = time.monotonic()
     for batch in batches(source, encoder, rng, args.tokens):
         run.train_step(batch, team)
         now = time.monotonic()

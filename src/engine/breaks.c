@@ -1,8 +1,6 @@
 /* breaks.c - see breaks.h. */
 #include "engine/breaks.h"
 
-#include <stdlib.h>
-
 #include "engine/text.h"
 
 /* What bytes [at, end) of the text, which lie between two pieces, are: a line's end, an empty line, or neither. */
@@ -30,24 +28,12 @@ static int32_t break_of(const char *text, const uint32_t *byte_of, uint32_t from
     return line != BREAK_NONE ? line : wide ? BREAK_WIDE : BREAK_NONE;
 }
 
-static bool make_room(struct pieces *pieces, size_t room)
-{
-    if (room <= pieces->room)
-        return true;
-    struct piece *at = realloc(pieces->at, room * sizeof *at);
-    if (!at)
-        return false;
-    pieces->at = at;
-    pieces->room = room;
-    return true;
-}
-
 bool breaks_insert(const char *text, const uint32_t *byte_of, struct pieces *pieces)
 {
     size_t breaks = 0;
     for (size_t i = 1; i < pieces->count; i++)
         breaks += break_of(text, byte_of, pieces->at[i - 1].end, pieces->at[i].start) != BREAK_NONE;
-    if (!make_room(pieces, pieces->count + breaks))
+    if (!pieces_reserve(pieces, pieces->count + breaks))
         return false;
     struct piece *out = pieces->at + pieces->count + breaks; /* filled from the end, so that each piece moves once */
     for (size_t i = pieces->count; i-- > 0;) {

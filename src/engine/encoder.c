@@ -760,7 +760,9 @@ static void score_spans(struct encoder_worker *w, const struct window *window, s
 static void silence_breaks(struct encoder_worker *w, const struct window *window)
 {
     for (size_t t = 0; t < window->tokens; t++) {
-        for (size_t f = 0; f < window->fields && is_break(window->ids[window->head + t]); f++) {
+        if (!is_break(window->ids[window->head + t]))
+            continue;
+        for (size_t f = 0; f < window->fields; f++) {
             float *start = w->span + CHANNELS * f * ENCODER_MAX_TOKENS + t;
             start[0] = start[ENCODER_MAX_TOKENS] = never;
         }

@@ -224,16 +224,22 @@ size_t tokenizer_vocabulary(const struct tokenizer *t)
 
 /* ---- encoding ------------------------------------------------------------------------------------------------------- */
 
+bool pieces_reserve(struct pieces *pieces, size_t room)
+{
+    if (room <= pieces->room)
+        return true;
+    struct piece *at = realloc(pieces->at, room * sizeof *at);
+    if (!at)
+        return false;
+    pieces->at = at;
+    pieces->room = room;
+    return true;
+}
+
 static bool push(struct pieces *out, int32_t id, uint32_t start, uint32_t end)
 {
-    if (out->count == out->room) {
-        size_t room = out->room ? out->room * 2 : 256;
-        struct piece *at = realloc(out->at, room * sizeof *at);
-        if (!at)
-            return false;
-        out->at = at;
-        out->room = room;
-    }
+    if (out->count == out->room && !pieces_reserve(out, out->room ? out->room * 2 : 256))
+        return false;
     out->at[out->count++] = (struct piece){id, start, end};
     return true;
 }

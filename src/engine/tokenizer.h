@@ -31,6 +31,8 @@ size_t tokenizer_vocabulary(const struct tokenizer *tokenizer); /* number of pie
 /* Appends the pieces of UTF-8 text[0..bytes) to `out`. False: out of memory. */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t bytes, struct pieces *out)
     __attribute__((warn_unused_result));
+/* Room for so many pieces in all. False: out of memory, and nothing changed. */
+bool pieces_reserve(struct pieces *pieces, size_t room) __attribute__((warn_unused_result));
 void pieces_free(struct pieces *pieces);
 
 #endif

@@ -19,9 +19,11 @@ import torch.nn.functional as F
 import bases
 import corpora
 from encode import Encoder
+from generator.noise import wrap
 from model import Extractor, from_file, teach_breaks, to_file
 
 WARM_UP = 0.08  # of the time
+WRAPPED = 0.2  # of the public sets' examples get hard line ends, as their prose has none and documents have
 INPUTS = ("ids", "types", "mask", "markers", "options")  # of Extractor.forward
 DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
           "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")
@@ -71,6 +73,8 @@ class Source:
         example = self.corpora[name].draw(rng)
         if example and rng.random() < 0.35:
             corpora.add_absent(example, self.donors, rng)
+        if example and rng.random() < WRAPPED:
+            example["text"] = wrap(rng, example["text"], example["fields"])
         return example
 
 

@@ -156,7 +156,7 @@ class _Writer:
     def value(self, kind, plain=None, era=None):
         """A value on one line; `plain` is a pattern of what it must not hold (quotes, separators)."""
         self.types.add(kind.name)
-        self.voice.line_start = False
+        self.voice.indent = None
         for _ in range(8):
             text = self.voice.draw(kind, era).replace("\n", ", ")
             if not plain or not re.search(plain, text):

@@ -13,6 +13,7 @@ from .sheets import Block, Choice, Many, Maybe, Stray, Switch, Value
 MAYBE = 0.6         # how often a ((part)) stands
 REPEATING = {"integer", "choice", "decimal", "percent", "oneof"}       # columns of these repeat their values
 GAP = re.compile(r"( {2,})$")
+LABEL = re.compile(r"[^\n:]{2,30}:[ \t]+")
 
 
 @dataclass
@@ -127,9 +128,18 @@ class _Writer:
         self.blurred.add(kind.name)
         self.put(self.voice.shorten(kind.name, value))
 
+    def indent(self):
+        """Where a value written here may go on in the next line: under a line's begin, or behind a label under either."""
+        line = "".join(self.out[-12:]).rpartition("\n")[2]
+        if not line:
+            return ""
+        if self.record or not LABEL.fullmatch(line):
+            return None
+        return self.rng.choice(["", " " * len(line), " " * len(line), None])
+
     def draw(self, kind, era=None):
         last = self.out[-1] if self.out else "\n"
-        self.voice.line_start = last.endswith("\n")
+        self.voice.indent = self.indent()
         self.types.add(kind.name)
         value = self.voice.draw(kind, era)
         if kind.name == "choice" and self.capital and re.search(r"(:|\n|\||\*|\t) *$", last):

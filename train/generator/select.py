@@ -23,6 +23,7 @@ QUESTIONS = {
     "integer": ["How many: {}?", "number given as {}", "What is the {}?"], "flag": ["Is it true: {}?", "whether {}", "{}: yes or no?"], "company": ["Which company is the {}?", "Who is the {}?"],
     "any": ["What is the {}?", "Which {}?", "What does the document say about {}?", "find the {}", "extract the {}"],
 }
+LONG = 24   # characters
 NUMERIC = {"money", "decimal", "percent", "integer", "quantity", "bigmoney", "temperature"}
 
 
@@ -64,6 +65,8 @@ class _Chooser:
         rng.shuffle(absent)
         if rng.random() < 0.4:      # lists and records first: few slots are, and templates love them
             present.sort(key=lambda name: answers[name].slot.parts is None and not answers[name].slot.many)
+        elif rng.random() < 0.6:    # values of many words are few, and what a model cuts short
+            present.sort(key=lambda name: not any(end - start > LONG for start, end in answers[name].spans))
         mode = rng.random()
         if mode < 0.20:
             names, foreign = present + absent, 0

@@ -101,7 +101,7 @@ class Values:
 
 
 class Voice:
-    """Draws the values of one document. `line_start` may be set before a draw: addresses then may span lines."""
+    """Draws the values of one document. `indent` may be set before a draw: addresses then may span lines, which begin with it."""
 
     def __init__(self, values, rng, lang):
         self.values, self.rng, self.lang = values, rng, lang
@@ -109,7 +109,7 @@ class Voice:
         self.customs = Customs(rng, lang, self.locale[3:])
         self.last_first = rng.random() < 0.05
         self.multiline = rng.random() < 0.6
-        self.line_start = False
+        self.indent = None      # or white space
 
     def draw(self, kind, era=None):
         """A value of the Type `kind`, a non-empty str; `era` (sheets.ERAS) places dates and times."""
@@ -315,12 +315,13 @@ class Voice:
             else:
                 tail = f"{rng.choice(['', '', '', 'D-', 'F-']) if self.lang in ('de', 'fr') else ''}{code} {city}"
             parts = [self.pool("street_address").replace(", ", " "), tail]
-            if shape > 0.85:
-                parts.insert(rng.randrange(2), self.word("address_lines").format(n=rng.randint(1, 60), a=rng.choice(UPPER)))
+            for more in (0.82, 0.93):
+                if shape > more:
+                    parts.insert(rng.randrange(2), self.word("address_lines").format(n=rng.randint(1, 60), a=rng.choice(UPPER)))
             if shape > 0.75:
                 parts.append(self._country())
-        if self.line_start and self.multiline:
-            end = rng.choice(["\n", "\n", "\n", ",\n"])
+        if self.indent is not None and self.multiline:
+            end = rng.choice(["\n", "\n", "\n", ",\n"]) + self.indent
             return parts[0] + "".join((end if i == 0 or rng.random() < 0.8 else ", ") + part for i, part in enumerate(parts[1:]))
         return rng.choices([", ", " ", " - ", " | "], [90, 5, 3, 1])[0].join(parts)
 

@@ -153,6 +153,19 @@ def test_narrow_paper_folds_under_the_value_and_loses_nothing():
         raise AssertionError("no paper hung its lines under the value")
 
 
+def test_an_address_behind_a_label_goes_on_under_either_and_its_span_holds_all(tmp_path):
+    fields = SHEET.replace("  state ", "  office      = address               ; office_address\n  state ")
+    one = sheet(tmp_path, "Order {number}\nOffice: {office}\nStatus: {state}\n", fields)
+    after = set()
+    for seed in range(60):
+        rng = random.Random(seed)
+        document = render(one, one.texts[0], Values(seed).voice(rng, "en"), rng)
+        (start, end), = document.answers["office"].spans
+        assert document.text[:start].endswith("Office: ") and document.text[end:].startswith("\nStatus: ")
+        after |= {len(line) - len(line.lstrip()) for line in document.text[start:end].split("\n")[1:]}
+    assert after == {0, len("Office: ")}
+
+
 def test_same_seed_same_stream_other_seed_another():
     first, second, other = Generator(3), Generator(3), Generator(4)
     stream = [first.example() for _ in range(60)]

@@ -113,9 +113,9 @@ class _Writer:
             self.out.append(text)
             self.length += len(text)
 
-    def last(self):
-        """The last few characters written."""
-        return "".join(self.out[-3:])[-40:] if self.out else ""
+    def line(self):
+        """The line being written, as far as the last few pieces tell."""
+        return "".join(self.out[-12:]).rpartition("\n")[2]
 
     def put_value(self, text, kind):
         """Write a value of type `kind`. -> its span"""
@@ -130,7 +130,7 @@ class _Writer:
 
     def indent(self):
         """Where a value written here may go on in the next line: under a line's begin, or behind a label under either."""
-        line = "".join(self.out[-12:]).rpartition("\n")[2]
+        line = self.line()
         if not line:
             return ""
         if self.record or not LABEL.fullmatch(line):

@@ -19,11 +19,10 @@ import torch.nn.functional as F
 import bases
 import corpora
 from encode import Encoder
-from generator.noise import wrap
+from generator.noise import WRAPPED, wrap
 from model import Extractor, from_file, teach_breaks, to_file
 
 WARM_UP = 0.08  # of the time
-WRAPPED = 0.2  # of the public sets' examples get hard line ends, as their prose has none and documents have
 INPUTS = ("ids", "types", "mask", "markers", "options")  # of Extractor.forward
 DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
           "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")

@@ -13,7 +13,7 @@ from .sheets import Block, Choice, Many, Maybe, Stray, Switch, Value
 MAYBE = 0.6         # how often a ((part)) stands
 REPEATING = {"integer", "choice", "decimal", "percent", "oneof"}       # columns of these repeat their values
 GAP = re.compile(r"( {2,})$")
-LABEL = re.compile(r"[^\n:]{2,30}:[ \t]+")
+LABEL = re.compile(r"[^\n:]{2,30}(:[ \t]+|[ \t]{2,})")
 
 
 @dataclass

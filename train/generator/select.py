@@ -65,7 +65,7 @@ class _Chooser:
         rng.shuffle(absent)
         if rng.random() < 0.4:      # lists and records first: few slots are, and templates love them
             present.sort(key=lambda name: answers[name].slot.parts is None and not answers[name].slot.many)
-        elif rng.random() < 0.6:    # values of many words are few, and what a model cuts short
+        elif rng.random() < 0.75:   # values of many words are few, and what a model cuts short
             present.sort(key=lambda name: not any(end - start > LONG for start, end in answers[name].spans))
         mode = rng.random()
         if mode < 0.20:

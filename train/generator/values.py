@@ -108,7 +108,7 @@ class Voice:
         self.locale = rng.choices(*LOCALES[lang])[0]
         self.customs = Customs(rng, lang, self.locale[3:])
         self.last_first = rng.random() < 0.05
-        self.multiline = rng.random() < 0.6
+        self.multiline = rng.random() < 0.8
         self.indent = None      # or white space
 
     def draw(self, kind, era=None):

@@ -14,7 +14,7 @@ from .keys import GENERIC, words
 from .values import table
 
 JOINED = 0.15
-WRAPPED = 0.2   # also of the public sets' examples (train.py): their prose has no hard line ends, documents have
+WRAPPED = 0.2   # how often a text gets hard line ends; train.py gives them to the public sets' prose too, which has none
 LONG = 0.03
 
 

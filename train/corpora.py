@@ -10,6 +10,9 @@ import os
 import random
 import re
 
+from generator.keys import GENERIC
+from generator.noise import edit
+
 WHITE = re.compile(r"\s+")
 
 
@@ -153,6 +156,10 @@ class Corpus:
         names = [k for k, v in row["template"].items() if v is None or v == []]
         return [rng.choice(names)] if names else None
 
+    def passage(self, rng):
+        """The text of a random line, without what is asked of it."""
+        return json.loads(self.lines[rng.choice(self.kept)])["text"]
+
     def held_out(self, limit):
         rng, out = random.Random(7), []
         for n in range(0, len(self.lines), 50):
@@ -183,6 +190,33 @@ def add_absent(example, corpora, rng):
                                       "description": None, "spans": []})
             here |= words
     return example
+
+
+def surround(example, prose, rng):
+    """Puts the example's document between passages of other sets, as pages have more on them than what is asked for: the fields
+    refer to the document as before. Lists are left out, and absent fields a passage may speak of; unchanged where no field stays.
+
+    prose: [Corpus] of the example's language."""
+    room, parts = rng.randint(300, 1800), []
+    while room > 0:
+        text = rng.choice(prose).passage(rng)
+        parts.append(text if len(text) <= room else text[:text.rfind(" ", 0, room) + 1].rstrip())
+        room -= len(text) + 100
+    spoken = words_of(" ".join(parts))
+    kept = [f for f in example["fields"] if f["kind"] != "list" and (f.get("spans") or f.get("records") or _unspoken(f, spoken))]
+    if not any(f.get("spans") or f.get("records") for f in kept):
+        return example
+    before = rng.randint(0, len(parts))
+    gap = rng.choice(("\n\n", "\n\n", "\n", "\n\n---\n\n"))
+    edits = [(0, 0, "".join(part + gap for part in parts[:before])),
+             (len(example["text"]), len(example["text"]), "".join(gap + part for part in parts[before:]))]
+    return {**example, "text": edit(example["text"], kept, edits), "fields": kept}
+
+
+def _unspoken(field, spoken):
+    """Whether the field's key has a word of its own, and the passages have none of its words."""
+    own = words_of(" ".join(field["path"][-2:])) - GENERIC
+    return bool(own) and not own & spoken
 
 
 def load(data, mix):

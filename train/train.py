@@ -26,6 +26,10 @@ WARM_UP = 0.08  # of the time
 INPUTS = ("ids", "types", "mask", "markers", "options")  # of Extractor.forward
 DONORS = ("wikitables", "schemaorg", "xero_business_docs", "sgd_turns", "snips_commands", "xquad_en",
           "policy_qa", "infotabs_infobox", "grobid_citations", "jc_cli", "star_dialogues", "knowledgenet_bios")
+# Running text of the same language around this share of the documents: windows are long where the model is used.
+SURROUNDED = 0.3
+PROSE = {"en": ("xquad_en", "policy_qa", "redocred", "wikigold", "cuad_clauses", "covid_qa", "geneva_events", "sgd_dialogues"),
+         "de": ("xquad_de", "smartdata_de"), "es": ("xquad_es", "squad_es"), "it": ("squad_it",)}
 # Where the processor has no bfloat16 products, they are emulated: measured fifteen times slower than float32.
 MIXED = not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
 AVERAGE = 0.9985  # per step; the averaged weights are what ships (Izmailov et al. 2018 give the idea, arXiv:1803.05407)
@@ -62,19 +66,28 @@ class Source:
             self.generator = Generator(args.seed)
         self.corpora = corpora.load(args.data, shares)
         self.donors = [self.corpora[n] for n in DONORS if n in self.corpora]
+        self.prose = {lang: found for lang, names in PROSE.items()
+                      if (found := [self.corpora[n] for n in names if n in self.corpora])}
         self.names = list(mix)
         self.weights = [mix[n] for n in self.names]
 
     def draw(self, rng):
         name = rng.choices(self.names, self.weights)[0]
         if name == "generator":
-            return self.generator.example()
+            return self._surrounded(self.generator.example(), rng)
         example = self.corpora[name].draw(rng)
-        if example and rng.random() < 0.35:
+        if not example:
+            return None
+        if rng.random() < 0.35:
             corpora.add_absent(example, self.donors, rng)
-        if example and rng.random() < WRAPPED:
+        example = self._surrounded(example, rng)
+        if rng.random() < WRAPPED:
             example["text"] = wrap(rng, example["text"], example["fields"])
         return example
+
+    def _surrounded(self, example, rng):
+        prose = self.prose.get(example["lang"])
+        return corpora.surround(example, prose, rng) if prose and rng.random() < SURROUNDED else example
 
 
 def batches(source, encoder, rng, budget):
@@ -83,7 +96,7 @@ def batches(source, encoder, rng, budget):
         pool = []
         while len(pool) < 256:
             example = source.draw(rng)
-            window = rng.choices((192, 320, 512), (3, 4, 3))[0]
+            window = rng.choices((192, 320, 512), (2, 3, 5))[0]
             one = encoder.encode(example, rng, window) if example else None
             if one:
                 pool.append(one)

@@ -43,6 +43,8 @@ def options():
     p.add_argument("--data", default=ROOT.parent / "shared/data", help="folder with train/ (default ../shared/data)")
     p.add_argument("--lines", type=int, default=12, help="held-out lines of each training set (default %(default)s)")
     p.add_argument("--generator", type=int, default=200, help="generator documents (default %(default)s)")
+    p.add_argument("--rare", type=int, default=1200, help="further generator documents, of which only options and table cells are "
+                   "asked, as the rest has too few of them (default %(default)s)")
     p.add_argument("--picture", help="reliability diagram, PNG (default reliability.png beside the config written last)")
     p.add_argument("--dry-run", action="store_true", help="print, write nothing")
     return p.parse_args()
@@ -164,13 +166,13 @@ def samples(points, bias, threshold):
 
 
 def platt(pairs):
-    """(a, b) of the most likely sigmoid; (1, 0) where there are too few pairs to say."""
+    """(a, b) of the most likely sigmoid that does not fall; (1, 0) where there are too few pairs to say."""
     if len(pairs) < 20:
         return 1.0, 0.0
     x, y = np.array(pairs, float).T
     x = np.clip(x, -30, 30)
     loss = lambda p: np.logaddexp(0, -np.where(y > 0, 1, -1) * (p[0] * x + p[1])).sum() + 0.01 * (p ** 2).sum()
-    a, b = minimize(loss, [0.5, 0.0]).x
+    a, b = minimize(loss, [0.5, 0.0], bounds=[(0, None), (None, None)]).x
     return float(a), float(b)
 
 
@@ -207,8 +209,21 @@ def draw(path, results):
     figure.savefig(path, dpi=90)
 
 
+def with_rare_kinds_only(row):
+    """The row with its options, booleans and lists of records alone; None where it has none."""
+    template, gold = {}, {}
+    for leaf in score.leaves(row["template"]):
+        value = score.at(row["template"], leaf.path)
+        inner = value["$type"] if isinstance(value, dict) else value
+        if leaf.kind == "records" or inner == "boolean" or leaf.kind == "scalar" and isinstance(inner, list):
+            heldout.put(template, leaf.path, value)
+            heldout.put(gold, leaf.path, score.at(row["gold"], leaf.path))
+    return {**row, "template": template, "gold": gold} if template else None
+
+
 def sources_of(args):
-    """{"fit" | "report": {source: rows}}: business by its own halves, the others line by line."""
+    """({"fit" | "report": {source: rows}}, {"fit" | "report": rows of rare kinds}): business by its own halves, the others line
+    by line."""
     import corpora
     mix = json.load(open(ROOT / "train/mix.json"))
     corpora.load(str(args.data), {})  # fails early where the data folder is not one
@@ -216,20 +231,21 @@ def sources_of(args):
     halves = {"fit": {}, "report": {}}
     lines = [r for rows in heldout.of_sets(str(args.data), names, args.lines).values() for r in rows]
     business, generated = sets.load("business", None), heldout.of_generator(args.generator)
+    rare = [r for r in map(with_rare_kinds_only, heldout.of_generator(args.rare, heldout.SEED + 1)) if r]
     random.Random(3).shuffle(lines)
     for n, half in enumerate(("fit", "report")):
         halves[half] = {"business": [d for d in business if d["split"] == half], "sets": lines[n::2], "generator": generated[n::2]}
-    return halves
+    return halves, {"fit": rare[::2], "report": rare[1::2]}
 
 
 def main():
     args = options()
     model = predictors.open_predictor(args.predictor, args.model, None).model
     model.config |= {"null_bias": EVERYTHING, "list_threshold": LOWEST, "list_candidate": LOWEST}
-    halves = sources_of(args)
+    halves, rare = sources_of(args)
     model.scores = remembered(model.scores)
     count = {half: sum(map(len, sources.values())) for half, sources in halves.items()}
-    with tqdm(total=len(WEIGHTS) * count["fit"] + count["report"], unit="doc", ncols=100) as bar:
+    with tqdm(total=len(WEIGHTS) * count["fit"] + count["report"] + sum(map(len, rare.values())), unit="doc", ncols=100) as bar:
         tried = []
         for weight in WEIGHTS:
             model.config["inside_weight"] = weight
@@ -240,8 +256,9 @@ def main():
         f1_bias, weight, bias, fit = max((t for t in tried if t[0] > best - 0.002), key=lambda t: t[1])  # of equals the largest
         model.config["inside_weight"] = weight
         points = {"fit": fit, "report": points_of_all(model, halves["report"], bar)}
+        rare_points = points_of_all(model, rare, bar)
     threshold, f1_list = best_of(list(fit.values()), THRESHOLDS, list_f1)
-    pooled = {half: Points() for half in points}
+    pooled = rare_points
     for half, sources in points.items():
         for p in sources.values():
             pooled[half].add(p)

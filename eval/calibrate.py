@@ -211,13 +211,12 @@ def draw(path, results):
 
 def with_rare_kinds_only(row):
     """The row with its options, booleans and lists of records alone; None where it has none."""
+    import reference
     template, gold = {}, {}
-    for leaf in score.leaves(row["template"]):
-        value = score.at(row["template"], leaf.path)
-        inner = value["$type"] if isinstance(value, dict) else value
-        if leaf.kind == "records" or inner == "boolean" or leaf.kind == "scalar" and isinstance(inner, list):
-            heldout.put(template, leaf.path, value)
-            heldout.put(gold, leaf.path, score.at(row["gold"], leaf.path))
+    for f in reference.fields_of(row["template"]):
+        if f["kind"] in ("enum", "records") and f["parent"] is None:
+            heldout.put(template, f["path"], score.at(row["template"], f["path"]))
+            heldout.put(gold, f["path"], score.at(row["gold"], f["path"]))
     return {**row, "template": template, "gold": gold} if template else None
 
 
@@ -256,9 +255,8 @@ def main():
         f1_bias, weight, bias, fit = max((t for t in tried if t[0] > best - 0.002), key=lambda t: t[1])  # of equals the largest
         model.config["inside_weight"] = weight
         points = {"fit": fit, "report": points_of_all(model, halves["report"], bar)}
-        rare_points = points_of_all(model, rare, bar)
+        pooled = points_of_all(model, rare, bar)  # the rest follows
     threshold, f1_list = best_of(list(fit.values()), THRESHOLDS, list_f1)
-    pooled = rare_points
     for half, sources in points.items():
         for p in sources.values():
             pooled[half].add(p)

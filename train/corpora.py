@@ -10,8 +10,7 @@ import os
 import random
 import re
 
-from generator.keys import GENERIC
-from generator.noise import edit
+from generator.noise import answered, edit, unspoken
 
 WHITE = re.compile(r"\s+")
 
@@ -121,8 +120,8 @@ def convert(row, rng):
             f["kind"], f["path"][-1] = "scalar", singular(f["path"][-1])
         elif f["kind"] == "scalar" and len(f["spans"]) < 2 and rng.random() < 0.04:
             f["kind"] = "list"
-    empty = [f for f in fields if not (f.get("spans") or f.get("records"))]
-    full = [f for f in fields if f.get("spans") or f.get("records")]
+    empty = [f for f in fields if not answered(f)]
+    full = [f for f in fields if answered(f)]
     rng.shuffle(empty)
     fields = full + empty[:max(2, len(full))]
     return {"text": text, "lang": row.get("lang", "en"), "kind": row["source"], "fields": fields} if fields else None
@@ -203,20 +202,14 @@ def surround(example, prose, rng):
         parts.append(text if len(text) <= room else text[:text.rfind(" ", 0, room) + 1].rstrip())
         room -= len(text) + 100
     spoken = words_of(" ".join(parts))
-    kept = [f for f in example["fields"] if f["kind"] != "list" and (f.get("spans") or f.get("records") or _unspoken(f, spoken))]
-    if not any(f.get("spans") or f.get("records") for f in kept):
+    kept = [f for f in example["fields"] if f["kind"] != "list" and (answered(f) or unspoken(f, spoken))]
+    if not any(map(answered, kept)):
         return example
     before = rng.randint(0, len(parts))
     gap = rng.choice(("\n\n", "\n\n", "\n", "\n\n---\n\n"))
     edits = [(0, 0, "".join(part + gap for part in parts[:before])),
              (len(example["text"]), len(example["text"]), "".join(gap + part for part in parts[before:]))]
     return {**example, "text": edit(example["text"], kept, edits), "fields": kept}
-
-
-def _unspoken(field, spoken):
-    """Whether the field's key has a word of its own, and the passages have none of its words."""
-    own = words_of(" ".join(field["path"][-2:])) - GENERIC
-    return bool(own) and not own & spoken
 
 
 def load(data, mix):
@@ -242,7 +235,7 @@ def main():
     for name, corpus in tqdm(sets.items(), desc="sets", unit="set"):
         drawn = [e for e in (corpus.draw(rng) for _ in range(40)) if e]
         fields = [f for e in drawn for f in e["fields"]]
-        absent = sum(not (f.get("spans") or f.get("records")) for f in fields)
+        absent = sum(not answered(f) for f in fields)
         chars = sum(len(e["text"]) for e in drawn) / max(1, len(drawn))
         rows.append((name, len(corpus.lines), mix[name] / total, chars, len(fields) / max(1, len(drawn)),
                      absent / max(1, len(fields))))

@@ -26,6 +26,11 @@ def spans_of(fields):
             yield from record.values()
 
 
+def answered(field):
+    """Whether the text says something for it."""
+    return bool(field.get("spans") or field.get("records"))
+
+
 def edit(text, fields, edits):
     """Apply sorted, disjoint edits; those that would cut a span's border are dropped. -> new text"""
     spans = list(spans_of(fields))
@@ -270,10 +275,15 @@ def join(rng, document, fields, other):
 
 
 def _own(field, foreign, written):
-    """Whether the field's key has a word of its own and none that the other document speaks of."""
-    own = {word for part in field["path"][-2:] for word in words(part)}
-    specific = own - GENERIC
-    if not specific or specific & foreign:
-        return False
-    empty = not (field.get("spans") or field.get("records"))
-    return not (empty and own & written)
+    """Whether the field can mean the first document only; an absent one not even by a word that stands there."""
+    return unspoken(field, foreign) and (answered(field) or not own_words(field) & written)
+
+
+def own_words(field):
+    return {word for part in field["path"][-2:] for word in words(part)}
+
+
+def unspoken(field, foreign):
+    """Whether the field's key has a word of its own and none that another text, of the words `foreign`, speaks of."""
+    specific = own_words(field) - GENERIC
+    return bool(specific) and not specific & foreign

@@ -51,8 +51,8 @@ class Postgres:
         self.tool("promote")
 
     def sql(self, text, url=None):
-        """Runs SQL; what it answers, a line per row, values separated by |."""
-        done = subprocess.run([self.program("psql"), url or self.url, "-qXAt", "-v", "ON_ERROR_STOP=1", "-c", text],
+        """Runs SQL of any length; what it answers, a line per row, values separated by |."""
+        done = subprocess.run([self.program("psql"), url or self.url, "-qXAt", "-v", "ON_ERROR_STOP=1"], input=text,
                               capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

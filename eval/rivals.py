@@ -5,8 +5,9 @@
 
 Needs the packages of rivals.txt, and from tools/llama_server.sh the server and the first model (`make eval-rivals` sees to all).
 They take seconds a document, so each set is a sample (seed fixed), but for the business documents and the quick start; the program
-answers the same documents. Prints field F1 and seconds a document of all three. Greedy decoding; the template becomes a JSON
-schema in which every value may be null, so the answer always has the right shape. Answers are kept under build/eval, so a stopped
+answers the same documents. Prints field F1 and seconds a document of all three. Greedy decoding; the template becomes a list of
+fields in words (shown as it is, models of this size answer with its own `null` and type names) and a JSON schema in which every
+value may be null, so the answer always has the right shape. Answers are kept under build/eval, so a stopped
 run goes on where it was.
 """
 import argparse
@@ -29,11 +30,10 @@ LLAMA = HERE.parent / "build/llama"
 SERVER = LLAMA / "bin/llama-server"
 CONTEXT, ANSWER = 4096, 900   # tokens of the window, and of the longest answer in it
 START_SECONDS = 120
-PROMPT = """Extract data from the document below. Answer with one JSON object that has exactly the shape of this template. Copy the \
-values from the document. Use null where the document does not say.
+PROMPT = """Read the document and answer with one JSON object that has these fields:
+{fields}
 
-Template:
-{template}
+Copy each value from the document as it is written there. Use null where the document does not say.
 
 Document:
 {document}"""
@@ -81,6 +81,31 @@ def schema_of(value):
     return maybe({"type": types.get(value, "string")})
 
 
+def kind_of(value):
+    """A template leaf in words."""
+    if isinstance(value, dict):
+        return kind_of(value["$type"]) + (f" ({value['$description']})" if "$description" in value else "")
+    if isinstance(value, list) and len(value) != 1:
+        return "one of " + ", ".join(value) if value else "list of texts"
+    if isinstance(value, list):
+        return "list, each " + kind_of(value[0])
+    return "text" if value in (None, "string") else value
+
+
+def fields_of(template, depth=0):
+    """The template's fields in words, a line each, those of objects indented under them."""
+    lines = []
+    for key, value in template.items():
+        inner = value[0] if isinstance(value, list) and len(value) == 1 else value
+        lines.append("  " * depth + f"- {key}: ")
+        if isinstance(inner, dict) and "$type" not in inner:
+            lines[-1] += "list of objects with" if isinstance(value, list) else "object with"
+            lines += fields_of(inner, depth + 1)
+        else:
+            lines[-1] += kind_of(value)
+    return lines
+
+
 @contextlib.contextmanager
 def served(path, threads):
     """llama-server with one model, for as long as the block runs; -> its address."""
@@ -107,7 +132,7 @@ def served(path, threads):
 
 def ask(url, row):
     """-> (answer, seconds); {} where the model's text is no JSON (it ran out of room) or the prompt is longer than the window."""
-    prompt = PROMPT.format(template=json.dumps(row["template"], ensure_ascii=False, indent=1), document=row["document_text"])
+    prompt = PROMPT.format(fields="\n".join(fields_of(row["template"])), document=row["document_text"])
     body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0, "seed": 1, "max_tokens": ANSWER,
             "response_format": {"type": "json_schema", "json_schema": {"schema": schema_of(row["template"])}}}
     request = urllib.request.Request(url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})

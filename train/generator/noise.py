@@ -234,7 +234,7 @@ WEARS = [
     (0.01, substitute(r": ", lambda rng: rng.choice([": ", ":", " : ", ":  "]), everywhere=False)),
     (0.008, substitute(r":[ ]", "\n", everywhere=False)), (0.02, substitute(r": ", lambda rng: ": " + " " * rng.randint(1, 14), everywhere=False)),
     (0.02, substitute(r":(?=[ \t])", "", everywhere=False)),
-    (WRAPPED, wrap), (0.015, centre), (0.015, html), (0.04, scan), (0.02, upper), (0.02, lower), (0.02, margin),
+    (WRAPPED, wrap), (0.015, centre), (0.015, html), (0.04, scan), (0.04, upper), (0.02, lower), (0.02, margin),
     (0.01, substitute(r"'", "’")), (0.006, substitute(r" ", lambda rng: "\u00a0" if rng.random() < 0.2 else " ")),
     (0.008, substitute(r"(?<!\n)\n", "\r\n")), (0.01, substitute(r"$(?=\n)", lambda rng: rng.choice(["  ", "", "\t"]))),
 ]

@@ -7,8 +7,8 @@ Needs the packages of rivals.txt, and from tools/llama_server.sh the server and 
 They take seconds a document, so each set is a sample (seed fixed), but for the business documents and the quick start; the program
 answers the same documents. Prints field F1 and seconds a document of all three. Greedy decoding; the template becomes a list of
 fields in words (shown as it is, models of this size answer with its own `null` and type names) and a JSON schema in which every
-value may be null, so the answer always has the right shape. Answers are kept under build/eval, so a stopped
-run goes on where it was.
+value may be null, so the answer always has the right shape. Answers are kept under build/eval, so a stopped run goes on where it
+was.
 """
 import argparse
 import contextlib
@@ -81,18 +81,18 @@ def schema_of(value):
     return maybe({"type": types.get(value, "string")})
 
 
-def kind_of(value):
+def kind_in_words(value):
     """A template leaf in words."""
     if isinstance(value, dict):
-        return kind_of(value["$type"]) + (f" ({value['$description']})" if "$description" in value else "")
-    if isinstance(value, list) and len(value) != 1:
-        return "one of " + ", ".join(value) if value else "list of texts"
+        return kind_in_words(value["$type"]) + (f" ({value['$description']})" if "$description" in value else "")
+    if isinstance(value, list) and len(value) == 1:
+        return "list, each " + kind_in_words(value[0])
     if isinstance(value, list):
-        return "list, each " + kind_of(value[0])
+        return "one of " + ", ".join(value) if value else "list of texts"
     return "text" if value in (None, "string") else value
 
 
-def fields_of(template, depth=0):
+def fields_in_words(template, depth=0):
     """The template's fields in words, a line each, those of objects indented under them."""
     lines = []
     for key, value in template.items():
@@ -100,9 +100,9 @@ def fields_of(template, depth=0):
         lines.append("  " * depth + f"- {key}: ")
         if isinstance(inner, dict) and "$type" not in inner:
             lines[-1] += "list of objects with" if isinstance(value, list) else "object with"
-            lines += fields_of(inner, depth + 1)
+            lines += fields_in_words(inner, depth + 1)
         else:
-            lines[-1] += kind_of(value)
+            lines[-1] += kind_in_words(value)
     return lines
 
 
@@ -132,7 +132,7 @@ def served(path, threads):
 
 def ask(url, row):
     """-> (answer, seconds); {} where the model's text is no JSON (it ran out of room) or the prompt is longer than the window."""
-    prompt = PROMPT.format(fields="\n".join(fields_of(row["template"])), document=row["document_text"])
+    prompt = PROMPT.format(fields="\n".join(fields_in_words(row["template"])), document=row["document_text"])
     body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0, "seed": 1, "max_tokens": ANSWER,
             "response_format": {"type": "json_schema", "json_schema": {"schema": schema_of(row["template"])}}}
     request = urllib.request.Request(url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})

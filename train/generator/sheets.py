@@ -26,10 +26,10 @@ LANGUAGES = ("en", "de", "fr", "es", "it")
 TYPES = {name: (0, 0) for name in (
     "person first_name last_name company organisation product brand job username "
     "address street city postcode state country email phone url "
-    "date time datetime year month duration weekday percent bigmoney currency temperature "
+    "date time datetime year month duration weekday bigmoney currency temperature "
     "iban bic vatid ip mac uuid hash version path hostname isbn plate cardtail "
     "skill language disease drug degree university sentence phrase flag").split()}
-TYPES.update(integer=(0, 2), decimal=(0, 2), money=(0, 2), quantity=(2, 3), ident=(0, 1),
+TYPES.update(integer=(0, 2), decimal=(0, 2), money=(0, 2), percent=(0, 2), quantity=(2, 3), ident=(0, 1),
              choice=(2, None), oneof=(1, None))
 
 Value = namedtuple("Value", "slot short")

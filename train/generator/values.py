@@ -441,9 +441,11 @@ class Voice:
         places = self.rng.choice([1, 1, 2, 2, 3])
         return self.customs.number(self._bounds(low, high), places)
 
-    def _percent(self):
+    def _percent(self, low=None, high=100):
         rng = self.rng
         places = rng.choice([0, 0, 0, 1, 1, 2])
+        if low is not None:
+            return self.customs.percent(rng.uniform(float(low), float(high)), places)
         value = rng.choice([rng.uniform(0.1, 10), rng.uniform(1, 30), rng.uniform(1, 100), rng.choice([5, 7, 10, 19, 20, 21, 22, 25, 50, 100])])
         if rng.random() < 0.01:
             value = -value

@@ -110,6 +110,11 @@ def is_generic(key):
     return all(word in GENERIC for word in words(key)) and len(words(key)) == 1
 
 
+def capital(text):
+    """`text` with a capital first; the rest as it is, unlike str.capitalize: nouns and codes keep theirs."""
+    return text[:1].upper() + text[1:]
+
+
 class Namer:
     """Spells keys in one style; `mixed` templates change style from key to key, as real ones sometimes do."""
 
@@ -154,10 +159,10 @@ class Namer:
 
 STYLE = {
     "snake": "_".join,
-    "camel": lambda parts: parts[0] + "".join(part[:1].upper() + part[1:] for part in parts[1:]),
-    "pascal": lambda parts: "".join(part[:1].upper() + part[1:] for part in parts),
-    "title": lambda parts: " ".join(part[:1].upper() + part[1:] for part in parts),
-    "sentence": lambda parts: " ".join([parts[0][:1].upper() + parts[0][1:], *parts[1:]]),
+    "camel": lambda parts: parts[0] + "".join(map(capital, parts[1:])),
+    "pascal": lambda parts: "".join(map(capital, parts)),
+    "title": lambda parts: " ".join(map(capital, parts)),
+    "sentence": lambda parts: " ".join([capital(parts[0]), *parts[1:]]),
     "lower": " ".join,
     "kebab": "-".join,
     "upper": lambda parts: "_".join(parts).upper(),

@@ -7,7 +7,7 @@ Everything after this (noise, choice of fields) works on the Document; spans are
 import re
 from dataclasses import dataclass, field
 
-from .keys import words
+from .keys import capital, words
 from .sheets import Block, Choice, Many, Maybe, Stray, Switch, Value
 
 MAYBE = 0.6         # how often a ((part)) stands
@@ -86,11 +86,6 @@ def render(sheet, text, voice, rng):
     return _Writer(sheet, voice, rng).write(text.nodes)
 
 
-def _capital(text):
-    """`text` with a capital first; the rest as it is, unlike str.capitalize: nouns and codes keep theirs."""
-    return text[:1].upper() + text[1:]
-
-
 class _Writer:
     def __init__(self, sheet, voice, rng):
         self.sheet, self.voice, self.rng = sheet, voice, rng
@@ -101,7 +96,7 @@ class _Writer:
         self.types, self.found, self.blurred = set(), [], set()
         self.record = None          # (spans, values, parts) of the record being written
         self.aligned = rng.random() < 0.5       # pad the columns of record blocks
-        self.capital = rng.choices([None, _capital, str.upper], [60, 30, 10])[0]
+        self.capital = rng.choices([None, capital, str.upper], [60, 30, 10])[0]
 
     def write(self, nodes):
         self.walk(nodes)

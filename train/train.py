@@ -6,6 +6,7 @@ The schedule counts minutes of training, not steps: warm-up, constant, then line
 """
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -33,6 +34,7 @@ PROSE = {"en": ("xquad_en", "policy_qa", "redocred", "wikigold", "cuad_clauses",
          "de": ("xquad_de", "smartdata_de"), "es": ("xquad_es", "squad_es"), "it": ("squad_it",)}
 # Where the processor has no bfloat16 products, they are emulated: measured fifteen times slower than float32.
 MIXED = not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
+LEAST_READ = 0.1  # a list's span that scores less is far from list_threshold
 AVERAGE = 0.9985  # per step; the averaged weights are what ships (Izmailov et al. 2018 give the idea, arXiv:1803.05407)
 
 
@@ -150,6 +152,13 @@ def collate(batch):
     return t, enums
 
 
+def spans_of(fields, spans):
+    """Of spans, N x 4 of example, field, first and last piece, those of `fields` (B x F, true for some), these counted through: M x 3."""
+    row = fields.flatten().cumsum(0).view_as(fields) - 1
+    i, k, first, last = spans.unbind(-1)
+    return torch.stack([row[i, k], first, last], -1)[fields[i, k]]
+
+
 def span_loss(start, end, inside, null, spans):
     """-log of the probability of any right span among all spans of a field and null, scored as reference.scalar_spans does.
 
@@ -177,9 +186,32 @@ def span_loss(start, end, inside, null, spans):
     return (every[known] - best[known] - total[known].log()).sum() / max(1, count)
 
 
+def list_loss(start, end, inside, spans):
+    """-log of the scores of the right spans and of one less the scores of the wrong ones that reference.list_spans might read.
+
+    start, end, inside: S x L logits of S fields, start and end masked outside the document; spans: N x 3 of field, first and last
+    piece. A span's score is the cube root of its start, its end and its least inside. Wrong is the best span of each start if it
+    scores LEAST_READ, is not right and meets no right one that scores more, which would be read in its place.
+    """
+    longest = DEFAULTS["max_span"] + 1
+    start, end, inside = (F.logsigmoid(x.float()) for x in (start, end, inside))
+    least = F.pad(inside, (0, longest - 1), value=-1e4).unfold(-1, longest, 1).cummin(-1).values  # S x L x longest
+    table = (start.unsqueeze(-1) + F.pad(end, (0, longest - 1), value=-1e4).unfold(-1, longest, 1) + least) / 3
+    spans = spans[spans[:, 2] - spans[:, 1] < longest]
+    field, first, last = spans.unbind(-1)
+    right = table[field, first, last - first]
+    best, more = table.max(-1)
+    f, a = (best > math.log(LEAST_READ)).nonzero().unbind(-1)
+    b, wrong = a + more[f, a], best[f, a]
+    meets = (f[:, None] == field) & (a[:, None] <= last) & (b[:, None] >= first)
+    same = meets & (a[:, None] == first) & (b[:, None] == last)
+    counts = ~(same | meets & (right > wrong[:, None])).any(-1)
+    return -(right.sum() + torch.log1p(-torch.exp(wrong[counts].clamp(max=-1e-4))).sum()) / max(1, len(start))
+
+
 def loss_of(score, null, option, t, enums):
     """Scalars: half of -log of the probability of any right start and of any right end, null one of the choices, and span_loss.
-    Lists: binary cross-entropy for start, end and inside. Enums: cross-entropy over null and the options."""
+    Lists: binary cross-entropy for start, end and inside, and list_loss. Enums: cross-entropy over null and the options."""
     inside_document = t["document"][:, None, :]
     masked = score.masked_fill(~inside_document.unsqueeze(1), -1e4)
     scalars, lists = t["scalar"], t["list"]
@@ -190,15 +222,13 @@ def loss_of(score, null, option, t, enums):
             y = t["target"][:, c][scalars]
             want = torch.cat([(y.sum(-1, keepdim=True) == 0).float(), y], -1)
             total = total - torch.logsumexp(logp.masked_fill(want == 0, -1e4), -1).mean() / 2
-        row = scalars.flatten().cumsum(0).view_as(scalars) - 1
-        i, k, first, last = t["spans"].unbind(-1)
-        mine = scalars[i, k]
         total = total + span_loss(masked[:, 0][scalars], masked[:, 1][scalars], score[:, 2][scalars], null[scalars],
-                                  torch.stack([row[i, k], first, last], -1)[mine])
+                                  spans_of(scalars, t["spans"]))
     binary = F.binary_cross_entropy_with_logits(score, t["target"], reduction="none")
     if lists.any():
         w = (inside_document & lists.unsqueeze(-1)).unsqueeze(1)
         total = total + (binary * w).sum() / lists.sum() / 15
+        total = total + list_loss(masked[:, 0][lists], masked[:, 1][lists], score[:, 2][lists], spans_of(lists, t["spans"])) / 4
     every = scalars | lists
     w = inside_document & every.unsqueeze(-1)
     total = total + (binary[:, 2] * w).sum() / every.sum() / 12

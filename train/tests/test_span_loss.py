@@ -1,4 +1,4 @@
-"""span_loss of train.py against what the reference reads: the same spans, the same scores."""
+"""span_loss and list_loss of train.py against what the reference reads: the same spans, the same scores."""
 import math
 import sys
 from pathlib import Path
@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed here: make
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from reference import DEFAULTS, log_sigmoid          # noqa: E402
-from train import span_loss                          # noqa: E402
+from reference import DEFAULTS, log_sigmoid, sigmoid  # noqa: E402
+from train import LEAST_READ, list_loss, span_loss    # noqa: E402
 
 
 def read(start, end, inside, null, first, last):
@@ -42,3 +42,38 @@ def test_the_wrong_bound_costs_more_than_the_right_one():
     right, short, none = (span_loss(start, end, inside, null, torch.tensor(spans, dtype=torch.long).view(-1, 3)).item()
                           for spans in ([(0, 4, 8)], [(0, 4, 6)], []))
     assert right < 0.1 < short and right < 0.1 < none
+
+
+def list_score(start, end, inside, first, last):
+    """The score of one span, as reference.list_spans takes it."""
+    return (sigmoid(start[first]) * sigmoid(end[last]) * sigmoid(inside[first:last + 1]).min()) ** (1 / 3)
+
+
+def test_a_list_is_taught_its_spans_and_the_wrong_ones_that_would_be_read():
+    rng = np.random.default_rng(6)
+    length, longest = 90, DEFAULTS["max_span"] + 1
+    start, end, inside = rng.normal(size=(3, 3, length)) * 3
+    spans = [(0, 7, 9), (0, 30, 30), (0, 31, 40), (1, 2, 89), (1, 5, 5 + longest - 1)]  # (1, 2, 89) is too long to be read
+    want = penalised = spared = 0
+    for field in range(3):
+        score = {(a, b): list_score(start[field], end[field], inside[field], a, b)
+                 for a in range(length) for b in range(a, min(length, a + longest))}
+        right = [s[1:] for s in spans if s[0] == field and s[2] - s[1] < longest]
+        want -= sum(math.log(score[s]) for s in right)
+        for a in range(length):
+            best = max((s for s in score if s[0] == a), key=score.get)
+            if score[best] > LEAST_READ and best not in right:
+                hidden = any(best[0] <= d and best[1] >= c and score[c, d] > score[best] for c, d in right)
+                spared += hidden
+                penalised += not hidden
+                want -= 0 if hidden else math.log(1 - score[best])
+    assert penalised and spared
+    loss = list_loss(*(torch.tensor(x, dtype=torch.float32) for x in (start, end, inside)), torch.tensor(spans))
+    assert loss.item() == pytest.approx(want / 3, rel=1e-3)
+
+
+def test_a_list_without_values_costs_nothing_where_none_is_read():
+    empty = torch.zeros(0, 3, dtype=torch.long)
+    low, high = torch.full((1, 20), -8.0), torch.full((1, 20), 4.0)
+    assert list_loss(low, low, low, empty).item() == 0
+    assert list_loss(high, high, high, empty).item() > 1

@@ -2,17 +2,19 @@
 
     python eval/rivals.py                        SmolLM2-135M-Instruct and Gemma-3-270M, 10 documents of each measured set
     python eval/rivals.py --sample 50 --only smollm2
+    python eval/rivals.py --readme README.md     the same, and the table goes between the README's rivals markers
 
 Needs the packages of rivals.txt, and from tools/llama_server.sh the server and the first model (`make eval-rivals` sees to all).
 They take seconds a document, so each set is a sample (seed fixed), but for the business documents and the quick start; the program
 answers the same documents. Prints field F1 and seconds a document of all three. Greedy decoding; the template becomes a list of
 fields in words (shown as it is, models of this size answer with its own `null` and type names) and a JSON schema in which every
-value may be null, so the answer always has the right shape. Answers are kept under build/eval, so a stopped run goes on where it
+value may be null, so the answer always has the right shape. Answers are kept under build/rivals, so a stopped run goes on where it
 was.
 """
 import argparse
 import contextlib
 import json
+import os
 import random
 import socket
 import subprocess
@@ -59,7 +61,8 @@ def options():
     p.add_argument("--sets", nargs="+", choices=sets.names(), metavar="SET", help=f"of {', '.join(sets.names())} (default all)")
     p.add_argument("--measure", default=HERE.parent.parent / "shared/data/measure", help="folder of the measure-only sets")
     p.add_argument("--threads", type=int, default=2, help="threads of llama.cpp (default %(default)s)")
-    p.add_argument("--cache", default=HERE.parent / "build/eval", help="where answers are kept (default build/eval)")
+    p.add_argument("--cache", default=HERE.parent / "build/rivals", help="where answers are kept (default build/rivals)")
+    p.add_argument("--readme", help="put the table between this file's rivals markers")
     return p.parse_args()
 
 
@@ -172,6 +175,11 @@ def figures(predictor, documents, cache):
     return {row.title: f for row in sets.ROWS if row.goal and (f := run.figures_of(row, scored))}
 
 
+def processor():
+    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return f"{os.cpu_count()} cores of {names[0] if names else 'an unnamed processor'}"
+
+
 def table(columns):
     """columns: {name: {title: figures}}."""
     out = ["| set | " + " | ".join(f"{name} | s a document" for name in columns) + " |", "|---|" + "---|---|" * len(columns)]
@@ -191,7 +199,10 @@ def main():
         path = find()
         with served(path, args.threads) as url:
             columns[title] = figures(Rival(path, url), documents, args.cache)
-    print(table(columns))
+    text = f"{table(columns)}\n\n{args.sample} documents of each set, all business documents and the quick start; on {processor()}."
+    if args.readme:
+        run.into_readme(args.readme, text, "rivals")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -166,11 +166,12 @@ def show_faults(scored, count):
                 print(f"  {document['id'][:28]:28} {f.kind:8} {f.detail:22} {f.path:34} {f.gold!r:.60} <- {f.answer!r:.60}")
 
 
-def into_readme(path, text):
+def into_readme(path, text, mark="eval"):
+    """Puts text between the lines <!-- mark:begin --> and <!-- mark:end --> of the file."""
     page = open(path, encoding="utf-8").read()
-    changed, count = re.subn(r"(<!-- eval:begin -->\n).*?(<!-- eval:end -->)", lambda m: m[1] + text + "\n" + m[2], page, flags=re.S)
+    changed, count = re.subn(f"(<!-- {mark}:begin -->\n).*?(<!-- {mark}:end -->)", lambda m: m[1] + text + "\n" + m[2], page, flags=re.S)
     if count != 1:
-        raise SystemExit(f"{path} needs the lines <!-- eval:begin --> and <!-- eval:end --> once, for the table to stand between.")
+        raise SystemExit(f"{path} needs the lines <!-- {mark}:begin --> and <!-- {mark}:end --> once, for the table to stand between.")
     with open(path, "w", encoding="utf-8") as f:
         f.write(changed)
 

@@ -18,10 +18,10 @@ eval-calibrate: train-deps ## fits confidence and thresholds on held-out data, i
 eval-curve: train-deps ## draws a training run's log (RUN=)
 	$(TRAIN_PYTHON) eval/curve.py $(RUN) --out $(RUN)/curve.png
 
-eval-rivals: all train-deps deps-llama ## SmolLM2-135M and Gemma-3-270M on samples of every set (builds llama.cpp once; an hour)
+eval-rivals: all train-deps deps-llama ## SmolLM2-135M and Gemma-3-270M on samples of every set; table into the README (builds llama.cpp once; an hour)
 	test -d $(RIVALS_VENV) || python3 -m venv $(RIVALS_VENV)
 	$(RIVALS_VENV)/bin/python -m pip install --quiet -r eval/rivals.txt
-	$(RIVALS_VENV)/bin/python eval/rivals.py --measure $(MEASURE)
+	$(RIVALS_VENV)/bin/python eval/rivals.py --measure $(MEASURE) --readme README.md
 
 golden: train-deps ## writes tests/data/golden.jsonl.gz, what the reference finds with the shipped weights (MODEL=)
 	$(TRAIN_PYTHON) eval/golden.py --model $(MODEL)

@@ -42,7 +42,7 @@ def scored(out, args):
         done = subprocess.run([sys.executable, HERE.parent / "eval/quick.py", "--model", out / "model", "--data", args.data,
                                "--lines", "40", "--generator", "120"], check=True, capture_output=True, text=True)
         path.write_text(done.stdout)
-    return path.read_text().strip()
+    return path.read_text().strip().replace(" | ", "; ")  # a cell of the table
 
 
 def products(config):

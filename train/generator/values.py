@@ -33,6 +33,7 @@ LOCALES = {
 }
 FOREIGN = ["de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "sv_SE", "pt_BR", "pt_PT", "tr_TR", "cs_CZ", "da_DK", "fi_FI",
            "no_NO", "hr_HR", "hu_HU", "ro_RO", "en_IN", "en_US", "en_GB", "id_ID"]
+AFTER_NAMES = (", PhD", " Jr.", ", MD", " III", ", MBA", ", CPA", ", LL.M.")
 UPPER = string.ascii_uppercase
 CODE = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 
@@ -174,7 +175,7 @@ class Voice:
         if shape < 0.98:
             return f"{last} {first}"
         if shape < 0.99:
-            return f"{first} {last}{rng.choice([', PhD', ' Jr.', ', MD', ' III', ', MBA', ', CPA', ', LL.M.'])}"
+            return f"{first} {last}{rng.choice(AFTER_NAMES)}"
         return f"{first} {last}".upper()
 
     def _legal(self):
@@ -624,7 +625,8 @@ class Voice:
         rng = self.rng
         words = value.split()
         if name == "person":
-            plain = [word for word in words if not word.endswith(".")] or words
+            beside = {*table("titles", self.lang), *(mark.strip(", ") for mark in AFTER_NAMES)}
+            plain = [word for word in words if not word.endswith(".") and word.strip(",") not in beside] or words
             short = rng.choice([plain[0], plain[-1], "".join(word[0] for word in plain).upper()])
         elif name in ("date", "datetime"):
             short = re.sub(r"[\s,./\-]*(de )?\b(19|20)\d\d\b.*$", "", value) or value[:5]

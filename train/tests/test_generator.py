@@ -53,6 +53,14 @@ def draw(tmp_path, text, seed=0):
     return render(one, one.texts[0], Values(seed).voice(rng, "en"), rng)
 
 
+@pytest.mark.parametrize("lang, value, parts", [
+    ("en", "Jenna Soto, MBA", {"Jenna", "Soto", "JS"}), ("en", "Miss Jenna Soto", {"Jenna", "Soto", "JS"}),
+    ("es", "Don Hugo Ruiz", {"Hugo", "Ruiz", "HR"}), ("en", "Soto, Jenna", {"Soto", "Jenna", "SJ"})])
+def test_the_short_form_of_a_person_is_a_name_and_no_title(lang, value, parts):
+    voice = Values(1).voice(random.Random(1), lang)
+    assert {voice.shorten("person", value) for _ in range(200)} == parts
+
+
 @pytest.fixture(scope="module")
 def examples():
     return list(itertools.islice(Generator(7), 2000))

@@ -1,4 +1,4 @@
-# Figures: sets -> answers of the program -> tables. Resumable: answers already given are kept in build/eval.
+# Figures: sets -> answers of the program -> tables. Resumable: answers already given are kept in build/eval, the rivals' in build/rivals.
 MODEL ?= $(abspath models/refractr-mini)
 WEIGHTS ?= $(abspath train/weights/mini)
 MEASURE ?= $(TRAIN_DATA)/measure

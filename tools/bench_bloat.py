@@ -6,9 +6,7 @@ usage: tools/bench_bloat.py [--jobs N] [--retention SECONDS] [--clients N]
 """
 
 import argparse
-import os
 import pathlib
-import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 from bench_scale import CREDITS, Bench, load, say, settled  # noqa: E402
+from machine import processor  # noqa: E402
 
 TABLES = ["accounts", "open_jobs", "jobs", "usage", "ledger", "idempotency_keys", "permits", "nodes", "commits"]
 SETTING = "autovacuum_naptime=10s"
@@ -43,11 +42,10 @@ def main():
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="refractr-bench-"))
     bench = Bench(folder, SETTING)
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
     try:
         store, (node,) = bench.nodes(1, "--retention", str(args.retention))
         _, key = bench.account(store)
-        print(f"{cpu}, {os.cpu_count()} cores, PostgreSQL {bench.postgres.sql('SHOW server_version')} with {SETTING}; "
+        print(f"{processor()}, PostgreSQL {bench.postgres.sql('SHOW server_version')} with {SETTING}; "
               f"{args.jobs:,} jobs, kept {args.retention} s\n")
         print("| jobs so far | kept | open_jobs MB | its dead rows | jobs MB | its dead rows | accounts MB | ledger MB |")
         print("|---|---|---|---|---|---|---|---|", flush=True)

@@ -25,6 +25,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from machine import processor  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from service import INVOICE, UNLIMITED, Service, command, extract, poll  # noqa: E402
 
@@ -212,8 +213,7 @@ def main():
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="refractr-bench-"))
     bench = Bench(folder)
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1]
-    print(f"{cpu}, {os.cpu_count()} cores, PostgreSQL {bench.postgres.sql('SHOW server_version')}, load average before: "
+    print(f"{processor()}, PostgreSQL {bench.postgres.sql('SHOW server_version')}, load average before: "
           f"{os.getloadavg()[0]:.1f}; clients, nodes and PostgreSQL share the machine\n", flush=True)
     try:
         if args.part in ("throughput", "all"):

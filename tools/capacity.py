@@ -28,6 +28,7 @@ import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from machine import processor  # noqa: E402
 from service import INVOICE, MODEL, UNLIMITED, Service  # noqa: E402
 
 SERVE = [*UNLIMITED, "--queue-limit", "1000000"]
@@ -173,10 +174,8 @@ def kept(count):
 
 
 def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    cores = sum(1 for line in open("/proc/cpuinfo") if line.startswith("processor"))
     memory = int(open("/proc/meminfo").readline().split()[1]) / 1048576
-    return f"{model}, {cores} cores, {memory:.0f} GiB; load average before: {' '.join(open('/proc/loadavg').read().split()[:3])}"
+    return f"{processor()}, {memory:.0f} GiB; load average before: {' '.join(open('/proc/loadavg').read().split()[:3])}"
 
 
 def main():

@@ -118,9 +118,9 @@ class Encoder:
 
     @staticmethod
     def _place(offsets, fields, room, rng):
-        """First piece of a window: mostly one that holds an answer."""
+        """First piece of a window: often one that holds an answer; most windows of a long document hold none."""
         spans = [s for f in fields for s in f["spans"]]
-        if not spans or rng.random() > 0.8:
+        if not spans or rng.random() > 0.6:
             return rng.randint(0, len(offsets) - room)
         a = rng.choice(spans)[0]
         i = next((n for n, o in enumerate(offsets) if o[1] > a), 0)

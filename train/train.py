@@ -228,7 +228,7 @@ def loss_of(score, null, option, t, enums):
     if lists.any():
         w = (inside_document & lists.unsqueeze(-1)).unsqueeze(1)
         total = total + (binary * w).sum() / lists.sum() / 15
-        total = total + list_loss(masked[:, 0][lists], masked[:, 1][lists], score[:, 2][lists], spans_of(lists, t["spans"])) / 6
+        total = total + list_loss(masked[:, 0][lists], masked[:, 1][lists], score[:, 2][lists], spans_of(lists, t["spans"])) / 8
     every = scalars | lists
     w = inside_document & every.unsqueeze(-1)
     total = total + (binary[:, 2] * w).sum() / every.sum() / 12

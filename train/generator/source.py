@@ -9,7 +9,7 @@ from .sheets import load_sheets
 from .values import Values
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "documents"
-DUMPS = 0.25        # share of examples made by dumps.py
+DUMPS = 0.17        # share of examples made by dumps.py
 
 
 class Generator:
